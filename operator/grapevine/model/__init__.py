@@ -1,0 +1,1 @@
+"""Value types that every stage passes on. Pure: no clock, socket, environment or third party."""

@@ -1,0 +1,36 @@
+"""An edge of the map, as every consumer of the graph reads it."""
+
+from dataclasses import dataclass
+
+from grapevine.model.target import Target
+from grapevine.model.workload import WorkloadRef
+
+
+@dataclass(frozen=True, slots=True)
+class Edge:
+    """One client workload reaches one target: a snapshot, sorted where it holds several of a thing."""
+
+    client: WorkloadRef
+    target: Target
+    names: tuple[str, ...]
+    """Names asked for that lead to this target, sorted, bounded; what a restart resolves anew."""
+    evidence: tuple[str, ...]
+    """What it was seen by, sorted: `dns` (a look-up that answered), `dns-unready` (the Service exists, no answer)."""
+    first_ms: int
+    last_ms: int
+    count: int
+    """Look-ups, at least: the dedupe table and what was not yet written die with the operator."""
+
+
+@dataclass(frozen=True, slots=True)
+class DeadDependency:
+    """A name a client asks for, none of whose search-list variants ever resolved."""
+
+    client: WorkloadRef
+    name: str
+    """The name as the application has it, search suffixes stripped (DESIGN §4, base)."""
+    rcode: str
+    """Response code of the newest failure; `NODATA` for NOERROR without a record."""
+    first_ms: int
+    last_ms: int
+    count: int

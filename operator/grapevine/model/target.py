@@ -1,0 +1,61 @@
+"""The far end of an edge, twice: as it was asked for, and as ClientIntents say it.
+
+A *destination* is what a look-up named and never changes. A *target* is who stands behind it now: it changes when a
+Service gets a second owner, and the graph then moves the edge (docs/decisions/001-destination-and-target.md).
+"""
+
+from dataclasses import dataclass
+
+from grapevine.model.workload import WorkloadRef
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class ServiceDestination:
+    """A Service of the cluster, asked for by name."""
+
+    namespace: str
+    service: str
+    host: str = ""
+    """Host name of one pod behind a headless Service (`redis-0`); empty for the Service itself."""
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class DomainDestination:
+    """A name outside the cluster: the one the client asked for, not the end of its CNAME chain."""
+
+    domain: str
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class WorkloadDestination:
+    """A pod asked for by address (`10-0-0-7.ns.pod.<domain>`), fixed to the workload that held it at that time."""
+
+    workload: WorkloadRef
+
+
+Destination = ServiceDestination | DomainDestination | WorkloadDestination
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class WorkloadTarget:
+    """`kubernetes: {name, kind}`: exactly one workload stands behind the name."""
+
+    workload: WorkloadRef
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class ServiceTarget:
+    """`service: {name}`: no single workload behind it (several, none known, or the API server)."""
+
+    namespace: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class InternetTarget:
+    """`internet: {domains: [domain]}`: one item a domain."""
+
+    domain: str
+
+
+Target = WorkloadTarget | ServiceTarget | InternetTarget

@@ -1,0 +1,29 @@
+"""Identity of a workload."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class WorkloadRef:
+    """A workload: the root owner of pods, or what their override annotation names.
+
+    Same-named workloads of different kinds are different workloads (reference W6).
+    """
+
+    namespace: str
+    kind: str
+    """Kind of the root owner (`Deployment`, `CronJob`, `Pod` for a bare pod, …); empty where an annotation gave the name."""
+    name: str
+    """Name of the root owner with every `.` replaced by `_`, as Otterize names workloads."""
+
+    def __str__(self) -> str:
+        """Return `namespace/Kind/name`, for messages and logs only."""
+        return f"{self.namespace}/{self.kind}/{self.name}"
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class ServiceRef:
+    """A Kubernetes Service."""
+
+    namespace: str
+    name: str

@@ -1,0 +1,1 @@
+"""Capture ↔ operator protocol, sans-IO: bytes in, values out. See docs/reference/wire.md."""

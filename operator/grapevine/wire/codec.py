@@ -1,0 +1,205 @@
+"""Encode and decode batches and replies. Hostile bytes raise `WireError` or become a counted skip, nothing else."""
+
+import json
+import zlib
+from collections.abc import Iterable
+from typing import Any
+
+from grapevine.model.observation import DnsObservation
+from grapevine.wire import schema
+from grapevine.wire.schema import Batch, BatchHeader, Hearing, Reply, WireError
+
+_MAX_INT = 2**53
+"""Largest integer every JSON reader keeps exactly (RFC 8259 §6); also bounds times and counts."""
+
+
+def encode_batch(batch: Batch, *, deflate: bool = False) -> bytes:
+    """Return the request body: header line, then one line an observation.
+
+    Raises:
+        WireError: the batch is over `MAX_RECORDS`; the caller cuts smaller ones.
+    """
+    if len(batch.observations) > schema.MAX_RECORDS:
+        raise WireError(f"batch of {len(batch.observations)} observations exceeds {schema.MAX_RECORDS}: cut it")
+    lines = [_dumps(_header_fields(batch.header))]
+    lines.extend(_dumps(_dns_fields(o)) for o in batch.observations)
+    body = ("\n".join(lines) + "\n").encode()
+    return zlib.compress(body, 1) if deflate else body
+
+
+def decode_batch(body: bytes, *, deflate: bool = False) -> Batch:
+    """Return the batch in `body`; records that are unknown or malformed are skipped and counted in `Batch.skipped`.
+
+    Raises:
+        WireError: too large, not deflate, not UTF-8, no valid header, another version, or too many records.
+    """
+    if len(body) > schema.MAX_BODY_BYTES:
+        raise WireError(f"body of {len(body)} bytes exceeds {schema.MAX_BODY_BYTES}")
+    text = _inflate(body) if deflate else body
+    head, *lines = text.split(b"\n")
+    header = _parse_header(_loads(head, "header"))
+    if lines and not lines[-1]:
+        lines.pop()
+    if len(lines) > schema.MAX_RECORDS:
+        raise WireError(f"batch of {len(lines)} records exceeds {schema.MAX_RECORDS}")
+    if header.seq == schema.HEARTBEAT_SEQ and lines:
+        raise WireError("a heartbeat (seq 0) carries no records")
+    observations: list[DnsObservation] = []
+    skipped: dict[str, int] = {}
+    for line in lines:
+        try:
+            fields = _loads(line, "record")
+            if fields.get("t") == "dns":
+                observations.append(_parse_dns(fields))
+                continue
+            reason = "unknown-type"
+        except WireError:
+            reason = "bad-record"
+        skipped[reason] = skipped.get(reason, 0) + 1
+    return Batch(header, tuple(observations), skipped)
+
+
+def encode_reply(reply: Reply) -> bytes:
+    """Return the reply body, one JSON line."""
+    fields: dict[str, Any] = {"instance": reply.instance, "durable_through": reply.durable_through}
+    if reply.reason:
+        fields["reason"] = reply.reason
+    return _dumps(fields).encode() + b"\n"
+
+
+def decode_reply(body: bytes) -> Reply:
+    """Return the reply in `body`.
+
+    Raises:
+        WireError: it is not one; something else answers at that address.
+    """
+    fields = _loads(body, "reply")
+    return Reply(
+        instance=_string(fields, "instance", 128),
+        durable_through=_integer(fields, "durable_through"),
+        reason=_string(fields, "reason", 1_000) if "reason" in fields else "",
+    )
+
+
+def _header_fields(h: BatchHeader) -> dict[str, Any]:
+    return {
+        "v": schema.VERSION,
+        "stream": h.stream,
+        "seq": h.seq,
+        "oldest": h.oldest,
+        "node": h.node,
+        "clock_ms": h.clock_ms,
+        "hearing": {"sources": h.hearing.sources, "since_ms": h.hearing.since_ms},
+        "host_ips": h.host_ips,
+        "counters": dict(h.counters),
+    }
+
+
+def _dns_fields(o: DnsObservation) -> dict[str, Any]:
+    return {
+        "t": "dns",
+        "first_ms": o.first_ms,
+        "last_ms": o.last_ms,
+        "count": o.count,
+        "client_ip": o.client_ip,
+        "resolver_ip": o.resolver_ip,
+        "qname": o.qname,
+        "qtype": o.qtype,
+        "rcode": o.rcode,
+        "answers": o.answers,
+        "cnames": o.cnames,
+        "transport": o.transport,
+        "source": o.source,
+    }
+
+
+def _parse_header(fields: dict[str, Any]) -> BatchHeader:
+    version = fields.get("v")
+    if version != schema.VERSION:
+        raise WireError(f"protocol version {version!r:.20} is not spoken here: this operator speaks {schema.VERSION}")
+    hearing = fields.get("hearing")
+    counters = fields.get("counters", {})
+    if not isinstance(hearing, dict) or not isinstance(counters, dict) or len(counters) > schema.MAX_COUNTERS:
+        raise WireError("header: hearing or counters are missing or malformed")
+    return BatchHeader(
+        stream=_string(fields, "stream", 128, empty=False),
+        seq=_integer(fields, "seq"),
+        oldest=_integer(fields, "oldest"),
+        node=_string(fields, "node", 253),
+        clock_ms=_integer(fields, "clock_ms"),
+        hearing=Hearing(_strings(hearing, "sources", 16, 32), _integer(hearing, "since_ms")),
+        host_ips=_strings(fields, "host_ips", schema.MAX_HOST_IPS, 45),
+        counters={str(k)[:64]: _integer(counters, k) for k in counters},
+    )
+
+
+def _parse_dns(fields: dict[str, Any]) -> DnsObservation:
+    first_ms, last_ms, count = (_integer(fields, k) for k in ("first_ms", "last_ms", "count"))
+    if first_ms > last_ms or count < 1:
+        raise WireError("record: first_ms is after last_ms, or count is 0")
+    return DnsObservation(
+        first_ms=first_ms,
+        last_ms=last_ms,
+        count=count,
+        client_ip=_string(fields, "client_ip", 45, empty=False),
+        resolver_ip=_string(fields, "resolver_ip", 45),
+        qname=_string(fields, "qname", schema.MAX_NAME_CHARS),
+        qtype=_string(fields, "qtype", 16, empty=False),
+        rcode=_string(fields, "rcode", 16, empty=False),
+        answers=_strings(fields, "answers", schema.MAX_ANSWERS, schema.MAX_NAME_CHARS),
+        cnames=_strings(fields, "cnames", schema.MAX_ANSWERS, schema.MAX_NAME_CHARS),
+        transport=_string(fields, "transport", 8),
+        source=_string(fields, "source", 16),
+    )
+
+
+def _dumps(fields: dict[str, Any]) -> str:
+    return json.dumps(fields, separators=(",", ":"))
+
+
+def _loads(line: bytes, what: str) -> dict[str, Any]:
+    try:
+        fields = json.loads(line)
+    except (ValueError, RecursionError) as e:  # ValueError covers bad JSON and bad UTF-8
+        raise WireError(f"{what} is not JSON: {e}"[:200]) from e
+    if not isinstance(fields, dict):
+        raise WireError(f"{what} is not a JSON object")
+    return fields
+
+
+def _inflate(body: bytes) -> bytes:
+    inflater = zlib.decompressobj()
+    try:
+        text = inflater.decompress(body, schema.MAX_DECODED_BYTES)
+    except zlib.error as e:
+        raise WireError(f"body is not deflate (RFC 1950): {e}") from e
+    if inflater.unconsumed_tail:
+        raise WireError(f"body inflates to more than {schema.MAX_DECODED_BYTES} bytes")
+    if not inflater.eof:
+        raise WireError("deflated body is cut short")
+    return text
+
+
+def _string(fields: dict[str, Any], key: str, limit: int, *, empty: bool = True) -> str:
+    value = fields.get(key)
+    if not isinstance(value, str) or len(value) > limit or not (value or empty):
+        raise WireError(f"{key} is missing or is no string of at most {limit} characters")
+    return value
+
+
+def _strings(fields: dict[str, Any], key: str, limit: int, each: int) -> tuple[str, ...]:
+    value = fields.get(key, ())
+    if not isinstance(value, list | tuple) or len(value) > limit or not _all_strings(value, each):
+        raise WireError(f"{key} is no list of at most {limit} strings of at most {each} characters")
+    return tuple(value)
+
+
+def _all_strings(values: Iterable[object], each: int) -> bool:
+    return all(isinstance(v, str) and len(v) <= each for v in values)
+
+
+def _integer(fields: dict[str, Any], key: str) -> int:
+    value = fields.get(key)
+    if type(value) is not int or not 0 <= value <= _MAX_INT:
+        raise WireError(f"{key} is missing or is no integer from 0 to 2^53")
+    return value

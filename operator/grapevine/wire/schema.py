@@ -1,0 +1,92 @@
+"""What travels between capture and operator, and its limits.
+
+`POST /v1/observations`: one header line and one JSON line an observation (NDJSON), optionally deflated (RFC 1950).
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from grapevine.model.errors import PermanentInputError
+from grapevine.model.observation import DnsObservation
+
+VERSION = 1
+PATH = "/v1/observations"
+CONTENT_TYPE = "application/x-ndjson"
+
+MAX_BODY_BYTES = 1 << 20
+"""Largest request body as it arrives; a batch of `MAX_RECORDS` usual records is about a third of it."""
+MAX_DECODED_BYTES = 8 << 20
+"""Largest body once inflated: bounds what a deflate bomb can cost."""
+MAX_RECORDS = 2_000
+"""Observations in one batch."""
+MAX_ANSWERS = 64
+"""Answers, and CNAMEs, kept of one response; capture cuts there and counts."""
+MAX_NAME_CHARS = 1_023
+"""A name of 255 octets (RFC 1035 §2.3.4) with every octet escaped as `\\DDD`."""
+MAX_HOST_IPS = 256
+MAX_COUNTERS = 256
+HEARTBEAT_SEQ = 0
+"""A batch with this sequence number carries no observations: it keeps *heard* going and asks for the reply."""
+
+STATUS_ACCEPTED = 202
+STATUS_REJECTED = 400
+STATUS_NOT_LEADER = 421
+"""Reserved: the reply names the leader's address (leader election is a later step)."""
+STATUS_BUSY = 429
+
+
+class WireError(PermanentInputError):
+    """The bytes are no batch (or reply) of this protocol; the text says why and goes into the 400 reply."""
+
+
+@dataclass(frozen=True, slots=True)
+class Hearing:
+    """What a capture process listens to, so that an edge ages only by time in which it could have been heard."""
+
+    sources: tuple[str, ...]
+    """Sources open now, e.g. `("packet",)`; empty while none is."""
+    since_ms: int
+    """Since when all of them have been open without a gap, milliseconds since the epoch."""
+
+
+@dataclass(frozen=True, slots=True)
+class BatchHeader:
+    """First line of a batch."""
+
+    stream: str
+    """Names the sequence: random per capture process; for a file its digest, with batches cut deterministically."""
+    seq: int
+    """1, 2, 3, … within the stream; `HEARTBEAT_SEQ` for a heartbeat."""
+    oldest: int
+    """Lowest sequence number the sender still keeps: everything below is durable or lost, and will not come again."""
+    node: str
+    """Node's name as capture was told; empty for a file."""
+    clock_ms: int
+    """Sender's clock when the batch was cut (for a file: time of its newest packet), for skew and observation time."""
+    hearing: Hearing
+    host_ips: tuple[str, ...] = ()
+    """Addresses of the node itself: never a pod's."""
+    counters: Mapping[str, int] = field(default_factory=dict)
+    """Rejections and losses by reason, cumulative since the stream began."""
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """One request."""
+
+    header: BatchHeader
+    observations: tuple[DnsObservation, ...]
+    skipped: Mapping[str, int] = field(default_factory=dict)
+    """Filled by the decoder: lines it did not take, by reason (`unknown-type`, `bad-record`)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """Body of every answer of the operator."""
+
+    instance: str
+    """Random per operator process: a new one makes the sender send again all it keeps."""
+    durable_through: int
+    """Highest sequence number of the stream up to which every edge stands in a written object."""
+    reason: str = ""
+    """Why a batch was refused, for the sender's log; empty when accepted."""
