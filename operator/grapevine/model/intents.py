@@ -1,0 +1,96 @@
+"""ClientIntents as Grapevine wants them, and as the cluster has them."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from grapevine.model.target import Target
+from grapevine.model.workload import WorkloadRef
+
+
+@dataclass(frozen=True, slots=True)
+class ObservedItem:
+    """One entry of `status.observed`: an edge, or a dead dependency (no target, state `dead`)."""
+
+    target: Target | None
+    """None for a dead dependency: the name never resolved, so nothing stands behind it."""
+    names: tuple[str, ...]
+    """Names asked for, sorted, bounded; the only way back from status to the graph after a restart."""
+    evidence: tuple[str, ...]
+    confidence: int
+    """How sure the edge is, percent."""
+    first_ms: int
+    last_ms: int
+    count: int
+    """Look-ups, at least."""
+    state: str
+    """`active`, `idle`, `stale` or `dead`."""
+    declared: bool | None = None
+    """Whether a person's object names it; None in a discovered object, where the question makes no sense."""
+    rcode: str = ""
+    """Response code of the newest failure of a dead dependency; empty for an edge."""
+
+
+@dataclass(frozen=True, slots=True)
+class DesiredIntents:
+    """What the graph says of one client workload now."""
+
+    client: WorkloadRef
+    targets: tuple[Target, ...]
+    """Sorted, each once: `spec.targets` of a discovered object."""
+    observed: tuple[ObservedItem, ...]
+    """Edges, then dead dependencies; sorted, cut to the status bound."""
+    truncated: int
+    """Items left out of `observed` by the bound."""
+    in_cluster: int
+    internet: int
+    dead: int
+    last_ms: int
+    """Newest observation of any edge or dead dependency; 0 where there is none."""
+
+
+@dataclass(frozen=True, slots=True)
+class DeclaredTarget:
+    """One item of `spec.targets` of any object, slimmed to what tells whether an edge is declared."""
+
+    member: str
+    """Which member is set: `kubernetes`, `service`, `kafka`, `sql`, `aws`, `gcp`, `azure`, `internet`."""
+    namespace: str = ""
+    name: str = ""
+    kind: str = ""
+    domains: tuple[str, ...] = ()
+    has_ips: bool = False
+    """An internet target with addresses: DNS cannot tell whether those are used."""
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """A standard condition of the resource's status (API conventions, metav1.Condition)."""
+
+    type: str
+    status: str
+    """`True`, `False` or `Unknown`."""
+    reason: str
+    message: str
+    since_ms: int
+    """`lastTransitionTime`."""
+
+
+@dataclass(frozen=True, slots=True)
+class ActualIntents:
+    """A ClientIntents object of the cluster, slimmed to what a plan needs."""
+
+    namespace: str
+    name: str
+    uid: str
+    generation: int
+    discovered: bool
+    """It carries `grapevine.dev/origin: discovered`; otherwise it is a person's and its spec is never touched."""
+    client: WorkloadRef
+    targets: tuple[DeclaredTarget, ...]
+    spec_digest: str
+    """SHA-256 of the canonical JSON of `spec`: equal digests, nothing to write."""
+    status_digest: str
+    """The same of the part of `status` that Grapevine owns, without times and counts; empty where there is none."""
+    status_last_ms: int
+    """`status.lastSeen`; 0 where there is none."""
+    conditions: Mapping[str, Condition] = field(default_factory=dict)

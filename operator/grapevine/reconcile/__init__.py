@@ -1,0 +1,1 @@
+"""Desired against actual: what has to be written, and writing it."""

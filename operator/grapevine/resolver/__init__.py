@@ -1,0 +1,1 @@
+"""Who is this address at that time, what is this name. Pure."""

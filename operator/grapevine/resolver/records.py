@@ -1,0 +1,103 @@
+"""What Grapevine keeps of Kubernetes' objects, and nothing else.
+
+A field more here is a field times 10,000 pods; do not add one without a rule that needs it (coredns `object.Pod`).
+"""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class OwnerKey:
+    """The controller reference of an object: kind, name, and uid as a check."""
+
+    kind: str
+    name: str
+    uid: str
+
+
+@dataclass(frozen=True, slots=True)
+class PodRecord:
+    """A pod, as far as an address and a workload need it."""
+
+    namespace: str
+    name: str
+    uid: str
+    ips: tuple[str, ...]
+    """`status.podIPs` in canonical form; empty until the kubelet reports them."""
+    host_network: bool
+    start_ms: int | None
+    """`status.startTime`; the pod's address cannot be older. None before the kubelet has seen it."""
+    end_ms: int | None
+    """End of the last container at a terminal phase (its whole second: the API cuts fractions off); else None."""
+    deletion_ms: int | None
+    """`metadata.deletionTimestamp`: lies in the future, an upper bound of the end after a missed watch."""
+    owner: OwnerKey | None
+    """Controller owner; None for a bare pod."""
+    override: str
+    """Workload name from the override annotation; empty where there is none."""
+
+
+@dataclass(frozen=True, slots=True)
+class OwnerRecord:
+    """A ReplicaSet, Deployment, Job, …: only who it is and who owns it."""
+
+    namespace: str
+    kind: str
+    name: str
+    uid: str
+    owner: OwnerKey | None
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceRecord:
+    """A Service."""
+
+    namespace: str
+    name: str
+    headless: bool
+    external_name: str
+    """`spec.externalName` in lower case without the trailing dot; empty for every other type."""
+    ports: tuple[int, ...]
+    """Service ports; 53 makes its backends resolvers, whose own look-ups are not theirs."""
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """One endpoint of an EndpointSlice."""
+
+    pod: str
+    """Name of the pod behind it, in the slice's namespace; empty where the target is no pod."""
+    host: str
+    """`hostname` of the endpoint, under which a headless Service publishes it; may be empty."""
+
+
+@dataclass(frozen=True, slots=True)
+class SliceRecord:
+    """An EndpointSlice, not ready endpoints included."""
+
+    namespace: str
+    name: str
+    service: str
+    endpoints: tuple[Endpoint, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class NodeRecord:
+    """A Node's addresses, which are never a pod's."""
+
+    name: str
+    addresses: tuple[str, ...]
+    """InternalIP and ExternalIP addresses, and the first address (gateway) of every podCIDR."""
+
+
+Record = PodRecord | OwnerRecord | ServiceRecord | SliceRecord | NodeRecord
+
+
+@dataclass(frozen=True, slots=True)
+class RecordGone:
+    """An object that no longer exists."""
+
+    record: Record
+    """The last state known of it."""
+    at_ms: int
+    """When it was seen DELETED, or found missing after a re-list (then no later than its `deletionTimestamp`)."""
