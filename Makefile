@@ -1,0 +1,96 @@
+# The one entry point. Every target does its own set-up on a fresh machine, once: .venv here, the control plane in the
+# user's cache. `make help` lists the targets.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+# Interpreter to make .venv from; without one, the first Python >= 3.11 that can make a virtual environment.
+PYTHON ?=
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
+ARGS ?=
+
+SHOP := tests/data/shop
+DEMO_OUT ?= out/demo
+
+.PHONY: help
+help: ## List the targets
+	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-17s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+# --- Set-up. Stamps inside .venv: a changed pin or pyproject.toml installs again, a deleted .venv starts over.
+
+$(BIN)/python:
+	@python=
+	for candidate in $(or $(PYTHON),python3.11 python3 python3.12 python3.13 python3.14); do
+	  if "$$candidate" -c 'import ensurepip, sys, venv; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then
+	    python=$$candidate; break
+	  fi
+	done
+	if [ -z "$$python" ]; then
+	  echo "make: no Python >= 3.11 with venv and pip found; install one (Debian: apt-get install python3-venv) or name it: make PYTHON=/path/to/python3" >&2
+	  exit 2
+	fi
+	echo "making $(VENV) with $$("$$python" --version)"
+	"$$python" -m venv --clear $(VENV)
+
+$(VENV)/.runtime: pyproject.toml constraints.txt | $(BIN)/python
+	@echo "installing grapevine into $(VENV)"
+	$(PIP) install --constraint constraints.txt pip
+	$(PIP) install --constraint constraints.txt --build-constraint constraints.txt --editable '.[operator]'
+	touch $@
+
+$(VENV)/.dev: $(VENV)/.runtime
+	@echo "installing the development tools into $(VENV)"
+	$(PIP) install --constraint constraints.txt --group dev
+	touch $@
+
+.PHONY: init
+init: $(VENV)/.dev ## Make .venv with grapevine (editable), the tests' and the lint tools
+
+.PHONY: control-plane
+control-plane: ## Build etcd, kube-apiserver and kubectl for the tests into the user's cache (4 min, once)
+	@tests/support/build-control-plane.sh
+
+# --- What a person wants
+
+.PHONY: demo
+demo: $(VENV)/.runtime ## Map the recorded shop from its capture: no cluster, no root, under a minute
+	@$(BIN)/grapevine run --pcap $(SHOP)/capture.pcap --cluster $(SHOP)/cluster.json --pod-events $(SHOP)/pod-events.jsonl --out $(DEMO_OUT) $(ARGS)
+
+.PHONY: test
+test: init control-plane ## Run every test, on a real etcd and kube-apiserver (ARGS="-k name" for some)
+	@GRAPEVINE_REQUIRE_CONTROL_PLANE=1 $(BIN)/python -m pytest $(ARGS)
+
+.PHONY: test-unit
+test-unit: init ## Run the tests that need no control plane, no root and no network
+	@$(BIN)/python -m pytest -m "not integration and not root" $(ARGS)
+
+.PHONY: test-integration
+test-integration: init control-plane ## Run the tests that need a real kube-apiserver
+	@GRAPEVINE_REQUIRE_CONTROL_PLANE=1 $(BIN)/python -m pytest -m integration $(ARGS)
+
+.PHONY: lint
+lint: init ## Check format, style, types and layers; changes nothing
+	@$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/mypy -p tests.support
+	$(BIN)/lint-imports
+
+.PHONY: fmt
+fmt: init ## Format the code and fix what ruff can fix
+	@$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+.PHONY: bench
+bench: init ## Measure the bounds of the design on this machine
+	@$(BIN)/python -m bench $(ARGS)
+
+.PHONY: clean
+clean: ## Delete what make made here (.venv, out, caches); the control plane stays in the user's cache
+	@rm -rf $(VENV) out build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	find operator tests bench -name __pycache__ -type d -prune -exec rm -rf {} +
+
+.ONESHELL:
