@@ -1,0 +1,59 @@
+"""Fixtures for every suite."""
+
+import itertools
+import os
+from collections.abc import Iterator
+
+import pytest
+from tests.support.api import Api
+from tests.support.controlplane import Binaries, ControlPlane, ControlPlaneError, find_binaries
+
+_REQUIRED_BY = ("CI", "GRAPEVINE_REQUIRE_CONTROL_PLANE")
+"""Variables that turn a missing control plane from a skip into a failure: nobody reads CI's list of skipped tests."""
+
+
+@pytest.fixture(scope="session")
+def control_plane_binaries() -> Binaries:
+    """The built etcd, kube-apiserver and kubectl; skips the test where there are none."""
+    try:
+        return find_binaries()
+    except ControlPlaneError as error:
+        if any(os.environ.get(variable) for variable in _REQUIRED_BY):
+            pytest.fail(str(error), pytrace=False)
+        pytest.skip(str(error))
+
+
+@pytest.fixture(scope="session")
+def control_plane(control_plane_binaries: Binaries, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ControlPlane]:
+    """One API server for the whole run: use a namespace of your own, leave cluster-wide objects as they are."""
+    with ControlPlane(tmp_path_factory.mktemp("control-plane"), control_plane_binaries) as plane:
+        yield plane
+
+
+@pytest.fixture
+def fresh_control_plane(
+    control_plane_binaries: Binaries, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[ControlPlane]:
+    """An empty API server for one test (about four seconds): to load a whole cluster, or to break things."""
+    with ControlPlane(tmp_path_factory.mktemp("control-plane"), control_plane_binaries) as plane:
+        yield plane
+
+
+@pytest.fixture
+def api(control_plane: ControlPlane) -> Iterator[Api]:
+    """The session's API server, as admin."""
+    with control_plane.api() as connection:
+        yield connection
+
+
+@pytest.fixture(scope="session")
+def _namespace_numbers() -> Iterator[int]:
+    return itertools.count(1)
+
+
+@pytest.fixture
+def namespace(api: Api, _namespace_numbers: Iterator[int]) -> str:
+    """A new, empty namespace on the session's API server (never deleted: nobody is there to finish that)."""
+    name = f"test-{next(_namespace_numbers)}"
+    api.create({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}})
+    return name
