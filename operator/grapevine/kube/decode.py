@@ -1,0 +1,193 @@
+"""JSON of the Kubernetes API → the slim records of `resolver.records`. Pure: bytes in, values out.
+
+Bytes are hostile: a malformed object is a `DecodeError` for the caller to count, and costs none of its neighbours.
+Only the fields of `kube.objects` are ever built: 10,000 pods take 0.2 s CPU where `json` takes 2.5.
+"""
+
+import datetime
+import ipaddress
+from collections.abc import Callable, Iterable
+from sys import intern
+from typing import TypeVar
+
+import msgspec
+
+from grapevine.kube import objects
+from grapevine.model.errors import PermanentInputError
+from grapevine.resolver.records import (
+    Endpoint,
+    NodeRecord,
+    OwnerKey,
+    OwnerRecord,
+    PodRecord,
+    Record,
+    ServiceRecord,
+    SliceRecord,
+)
+
+OWNER_KINDS = ("ReplicaSet", "Deployment", "StatefulSet", "DaemonSet", "Job", "CronJob")
+"""Kinds of which only the metadata is read, so that PartialObjectMetadata does as well."""
+
+_TERMINAL_PHASES = frozenset({"Succeeded", "Failed"})
+_NODE_ADDRESS_TYPES = frozenset({"InternalIP", "ExternalIP"})
+_SERVICE_NAME_LABEL = "kubernetes.io/service-name"
+_EPOCH = datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)
+_MS = datetime.timedelta(milliseconds=1)
+
+Raw = bytes | msgspec.Raw
+"""JSON of one object, on its own or still inside the message it came in."""
+
+_Struct = TypeVar("_Struct", bound=msgspec.Struct)
+
+
+class DecodeError(PermanentInputError):
+    """The bytes are no object of that kind; the text says where they stop being one."""
+
+
+class ObjectDecoder:
+    """Turns one object's JSON into its record. Cheap to keep, expensive to make: one a process."""
+
+    def __init__(self, override_annotations: tuple[str, ...]) -> None:
+        """Take the keys of the annotations that name a pod's workload, the strongest first."""
+        self._override_annotations = override_annotations
+        self._decoders: dict[str, Callable[[Raw], Record]] = {
+            "Pod": _decoder(objects.Pod, self._pod),
+            "Service": _decoder(objects.Service, _service),
+            "EndpointSlice": _decoder(objects.Slice, _slice),
+            "Node": _decoder(objects.Node, _node),
+        }
+        for kind in OWNER_KINDS:
+            self._decoders[kind] = _decoder(objects.Owner, _owner_of(kind))
+
+    def knows(self, kind: str) -> bool:
+        """Return whether objects of `kind` become records."""
+        return kind in self._decoders
+
+    def decode(self, kind: str, raw: Raw) -> Record:
+        """Return the record of one object of a kind that `knows` accepts.
+
+        Raises:
+            DecodeError: the bytes are not JSON, or no object of that kind.
+        """
+        try:
+            return self._decoders[kind](raw)
+        except (msgspec.MsgspecError, RecursionError, UnicodeError) as error:
+            raise DecodeError(f"{kind}: {error}"[:300]) from error
+
+    def _pod(self, pod: objects.Pod) -> PodRecord:
+        meta, status, annotations = pod.metadata, pod.status, pod.metadata.annotations or {}
+        return PodRecord(
+            namespace=intern(meta.namespace),
+            name=meta.name,
+            uid=meta.uid,
+            ips=_canonical(each.ip for each in status.pod_ips or (objects.PodIP(status.pod_ip),)),
+            host_network=bool(pod.spec.host_network),
+            start_ms=try_ms(status.start_time),
+            end_ms=_end_ms(status),
+            deletion_ms=try_ms(meta.deletion_timestamp),
+            owner=_controller(meta),
+            override=next((annotations[key] for key in self._override_annotations if annotations.get(key)), ""),
+        )
+
+
+def try_canonical_ip(text: str) -> str | None:
+    """Return the address in its one text form (RFC 5952 for IPv6), or None where it is no address."""
+    try:
+        return str(ipaddress.ip_address(text))
+    except ValueError:
+        return None
+
+
+def try_ms(time: datetime.datetime | None) -> int | None:
+    """Return milliseconds since the epoch, or None for None; a time without a zone is UTC."""
+    if time is None:
+        return None
+    return ((time if time.tzinfo else time.replace(tzinfo=datetime.UTC)) - _EPOCH) // _MS
+
+
+def _decoder(struct: type[_Struct], to_record: Callable[[_Struct], Record]) -> Callable[[Raw], Record]:
+    typed = msgspec.json.Decoder(struct)
+    return lambda raw: to_record(typed.decode(raw))
+
+
+def _owner_of(kind: str) -> Callable[[objects.Owner], OwnerRecord]:
+    def to_record(owner: objects.Owner) -> OwnerRecord:
+        meta = owner.metadata
+        return OwnerRecord(intern(meta.namespace), kind, intern(meta.name), intern(meta.uid), _controller(meta))
+
+    return to_record
+
+
+def _service(service: objects.Service) -> ServiceRecord:
+    meta, spec = service.metadata, service.spec
+    return ServiceRecord(
+        namespace=intern(meta.namespace),
+        name=intern(meta.name),
+        headless=spec.cluster_ip == "None",
+        external_name=spec.external_name.rstrip(".").lower() if spec.type == "ExternalName" else "",
+        ports=tuple(each.port for each in spec.ports or ()),
+    )
+
+
+def _slice(endpoint_slice: objects.Slice) -> SliceRecord:
+    meta = endpoint_slice.metadata
+    return SliceRecord(
+        namespace=intern(meta.namespace),
+        name=meta.name,
+        service=intern((meta.labels or {}).get(_SERVICE_NAME_LABEL, "")),
+        endpoints=tuple(
+            Endpoint(_pod_behind(each.target_ref, meta.namespace), each.hostname or "")
+            for each in endpoint_slice.endpoints or ()
+        ),
+    )
+
+
+def _pod_behind(ref: objects.TargetRef | None, namespace: str) -> str:
+    if ref is None or ref.kind != "Pod" or ref.namespace not in ("", namespace):
+        return ""
+    return ref.name
+
+
+def _node(node: objects.Node) -> NodeRecord:
+    own = (each.address for each in node.status.addresses or () if each.type in _NODE_ADDRESS_TYPES)
+    gateways = (_first_host(cidr) for cidr in node.spec.pod_cidrs or (node.spec.pod_cidr,))
+    return NodeRecord(node.metadata.name, tuple(dict.fromkeys((*_canonical(own), *_canonical(gateways)))))
+
+
+def _first_host(cidr: str) -> str:
+    """Return the address bridges and CNIs take as the gateway of a node's pods; empty where `cidr` is none."""
+    try:
+        network = ipaddress.ip_network(cidr, strict=False)
+    except ValueError:
+        return ""
+    return str(network[1] if network.num_addresses > 1 else network[0])
+
+
+def _canonical(addresses: Iterable[str]) -> tuple[str, ...]:
+    """Return the addresses in canonical form, without what is none."""
+    return tuple(ip for ip in map(try_canonical_ip, addresses) if ip is not None)
+
+
+def _controller(meta: objects.Meta) -> OwnerKey | None:
+    """Return the controlling owner; other owners (a garbage collector's business) may stand before it in the list."""
+    for ref in meta.owner_references or ():
+        if ref.controller:
+            return OwnerKey(intern(ref.kind), intern(ref.name), intern(ref.uid))
+    return None
+
+
+def _end_ms(status: objects.PodStatus) -> int | None:
+    """Return the end of the last container's second at a terminal phase, else None.
+
+    A pod that failed before a container ran (evicted, rejected by its node) ended with its newest condition.
+    """
+    if status.phase not in _TERMINAL_PHASES:
+        return None
+    containers = (*(status.container_statuses or ()), *(status.init_container_statuses or ()))
+    ends = [try_ms(each.state.terminated.finished_at) for each in containers if each.state and each.state.terminated]
+    ends = [each for each in ends if each is not None] or [
+        *(try_ms(each.last_transition_time) for each in status.conditions or ()),
+        try_ms(status.start_time),
+    ]
+    last = max((each for each in ends if each is not None), default=None)
+    return None if last is None else last - last % 1_000 + 999

@@ -1,0 +1,237 @@
+"""Kubernetes' JSON → records."""
+
+import json
+from typing import Any
+
+import pytest
+
+from grapevine.kube.decode import DecodeError, ObjectDecoder
+from grapevine.resolver.records import (
+    Endpoint,
+    NodeRecord,
+    OwnerKey,
+    OwnerRecord,
+    PodRecord,
+    Record,
+    ServiceRecord,
+    SliceRecord,
+)
+
+OVERRIDES = ("intents.otterize.com/workload-name", "intents.otterize.com/service-name")
+
+
+def decode(kind: str, obj: dict[str, Any]) -> Record:
+    return ObjectDecoder(OVERRIDES).decode(kind, json.dumps(obj).encode())
+
+
+def pod(*, meta: dict[str, Any] | None = None, **rest: Any) -> PodRecord:
+    record = decode("Pod", {"metadata": {"name": "p", "namespace": "n", "uid": "u", **(meta or {})}, **rest})
+    assert isinstance(record, PodRecord)
+    return record
+
+
+def test_keeps_of_a_running_pod_what_address_and_workload_need() -> None:
+    record = pod(
+        meta={"ownerReferences": [{"kind": "ReplicaSet", "name": "rs", "uid": "r", "controller": True}]},
+        spec={"containers": [{"name": "c", "image": "i"}]},
+        status={
+            "phase": "Running",
+            "startTime": "2026-11-22T21:27:00Z",
+            "podIP": "10.0.0.1",
+            "podIPs": [{"ip": "10.0.0.1"}, {"ip": "fd00:0:0::1"}],
+        },
+    )
+
+    assert record == PodRecord(
+        namespace="n",
+        name="p",
+        uid="u",
+        ips=("10.0.0.1", "fd00::1"),
+        host_network=False,
+        start_ms=1_795_382_820_000,
+        end_ms=None,
+        deletion_ms=None,
+        owner=OwnerKey("ReplicaSet", "rs", "r"),
+        override="",
+    )
+
+
+def test_a_pod_without_spec_and_status_is_a_pod_without_address() -> None:
+    record = pod()
+
+    assert (record.ips, record.start_ms, record.owner, record.host_network) == ((), None, None, False)
+
+
+def test_falls_back_to_the_single_address_of_old_servers() -> None:
+    assert pod(status={"podIP": "10.0.0.1", "podIPs": None}).ips == ("10.0.0.1",)
+
+
+def test_drops_an_address_that_is_none() -> None:
+    assert pod(status={"podIPs": [{"ip": "10.0.0.1"}, {"ip": "localhost"}, {}]}).ips == ("10.0.0.1",)
+
+
+def test_takes_the_controller_not_the_first_owner() -> None:
+    owners = [{"kind": "Node", "name": "n1", "uid": "1"}, {"kind": "Job", "name": "j", "uid": "2", "controller": True}]
+
+    assert pod(meta={"ownerReferences": owners}).owner == OwnerKey("Job", "j", "2")
+
+
+def test_an_owner_that_does_not_control_is_no_owner() -> None:
+    assert (
+        pod(meta={"ownerReferences": [{"kind": "Node", "name": "n1", "uid": "1", "controller": False}]}).owner is None
+    )
+
+
+@pytest.mark.parametrize(
+    ("annotations", "override"),
+    [
+        ({OVERRIDES[1]: "old"}, "old"),
+        ({OVERRIDES[1]: "old", OVERRIDES[0]: "new"}, "new"),
+        ({OVERRIDES[1]: "old", OVERRIDES[0]: ""}, "old"),
+        (None, ""),
+    ],
+)
+def test_the_first_override_annotation_with_a_value_wins(annotations: dict[str, str] | None, override: str) -> None:
+    assert pod(meta={"annotations": annotations}).override == override
+
+
+def finished(*times: str) -> list[dict[str, Any]]:
+    return [{"state": {"terminated": {"finishedAt": time}}} for time in times]
+
+
+def test_a_finished_pod_ends_with_the_last_containers_whole_second() -> None:
+    record = pod(
+        status={
+            "phase": "Succeeded",
+            "containerStatuses": finished("1970-01-01T00:00:10Z", "1970-01-01T00:00:12Z"),
+            "initContainerStatuses": finished("1970-01-01T00:00:05Z"),
+        }
+    )
+
+    assert record.end_ms == 12_999
+
+
+def test_a_terminated_container_does_not_end_a_running_pod() -> None:
+    assert pod(status={"phase": "Running", "containerStatuses": finished("1970-01-01T00:00:10Z")}).end_ms is None
+
+
+def test_an_evicted_pod_ends_with_its_newest_condition() -> None:
+    conditions = [{"lastTransitionTime": f"1970-01-01T00:00:0{second}Z"} for second in (3, 7, 5)]
+
+    assert pod(status={"phase": "Failed", "conditions": conditions}).end_ms == 7_999
+
+
+def test_deletion_timestamp_and_host_network_are_kept() -> None:
+    record = pod(meta={"deletionTimestamp": "1970-01-01T00:01:00Z"}, spec={"hostNetwork": True})
+
+    assert (record.deletion_ms, record.host_network) == (60_000, True)
+
+
+def test_service_is_headless_by_its_cluster_ip() -> None:
+    service = {
+        "metadata": {"name": "redis", "namespace": "shop"},
+        "spec": {"type": "ClusterIP", "clusterIP": "None", "ports": [{"port": 6379, "targetPort": "redis"}]},
+    }
+
+    assert decode("Service", service) == ServiceRecord("shop", "redis", True, "", (6379,))
+
+
+def test_external_name_is_canonical_and_only_of_that_type() -> None:
+    meta = {"name": "db", "namespace": "shop"}
+
+    external = {"metadata": meta, "spec": {"type": "ExternalName", "externalName": "DB.Example.com."}}
+    assert decode("Service", external) == ServiceRecord("shop", "db", False, "db.example.com", ())
+    left_over = {
+        "metadata": meta,
+        "spec": {"type": "ClusterIP", "clusterIP": "10.96.0.9", "externalName": "old.example"},
+    }
+    assert decode("Service", left_over) == ServiceRecord("shop", "db", False, "", ())
+
+
+def test_slice_keeps_unready_pods_and_hostnames() -> None:
+    endpoint_slice = {
+        "metadata": {"name": "redis-x", "namespace": "shop", "labels": {"kubernetes.io/service-name": "redis"}},
+        "endpoints": [
+            {"targetRef": {"kind": "Pod", "name": "redis-0", "namespace": "shop"}, "hostname": "redis-0"},
+            {"targetRef": {"kind": "Pod", "name": "redis-1"}, "conditions": {"ready": False}},
+            {"addresses": ["10.88.0.1"]},
+            {"targetRef": {"kind": "Pod", "name": "stranger", "namespace": "elsewhere"}},
+        ],
+    }
+
+    assert decode("EndpointSlice", endpoint_slice) == SliceRecord(
+        "shop",
+        "redis-x",
+        "redis",
+        (Endpoint("redis-0", "redis-0"), Endpoint("redis-1", ""), Endpoint("", ""), Endpoint("", "")),
+    )
+
+
+def test_slice_without_endpoints_is_null_in_json() -> None:
+    record = decode("EndpointSlice", {"metadata": {"name": "x", "namespace": "n"}, "endpoints": None})
+
+    assert record == SliceRecord("n", "x", "", ())
+
+
+def test_node_has_its_addresses_and_the_gateway_of_every_pod_range() -> None:
+    node = {
+        "metadata": {"name": "node1"},
+        "spec": {"podCIDR": "10.244.0.0/24", "podCIDRs": ["10.244.0.0/24", "fd00:1::/64", "nonsense"]},
+        "status": {
+            "addresses": [
+                {"type": "InternalIP", "address": "10.88.0.1"},
+                {"type": "ExternalIP", "address": "203.0.113.1"},
+                {"type": "Hostname", "address": "node1"},
+                {"type": "InternalIP", "address": "FD00::0001"},
+            ]
+        },
+    }
+
+    assert decode("Node", node) == NodeRecord(
+        "node1", ("10.88.0.1", "203.0.113.1", "fd00::1", "10.244.0.1", "fd00:1::1")
+    )
+
+
+def test_node_before_its_first_heartbeat_has_no_address() -> None:
+    assert decode("Node", {"metadata": {"name": "node1"}}) == NodeRecord("node1", ())
+
+
+def test_owner_is_read_from_metadata_alone() -> None:
+    partial = {
+        "kind": "PartialObjectMetadata",
+        "metadata": {
+            "name": "cart-5f",
+            "namespace": "shop",
+            "uid": "u",
+            "ownerReferences": [{"kind": "Deployment", "name": "cart", "uid": "d", "controller": True}],
+        },
+    }
+
+    expected = OwnerRecord("shop", "ReplicaSet", "cart-5f", "u", OwnerKey("Deployment", "cart", "d"))
+    assert decode("ReplicaSet", partial) == expected
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        b"",
+        b"{",
+        b"[]",
+        b'{"metadata": {}}',
+        b'{"metadata": {"name": 3}}',
+        b'{"metadata": {"name": "p\xff"}}',
+        b'{"metadata": {"name": "p", "deletionTimestamp": "soon"}}',
+        b'{"metadata": {"name": "p", "ownerReferences": {}}}',
+        b'{"metadata": ' + b"[" * 100_000,
+    ],
+)
+def test_nonsense_is_a_decode_error(raw: bytes) -> None:
+    with pytest.raises(DecodeError, match=r"^Pod: "):
+        ObjectDecoder(OVERRIDES).decode("Pod", raw)
+
+
+def test_knows_the_kinds_that_become_records() -> None:
+    decoder = ObjectDecoder(OVERRIDES)
+
+    assert decoder.knows("CronJob")
+    assert not decoder.knows("Secret")
