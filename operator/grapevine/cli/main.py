@@ -1,0 +1,126 @@
+"""Entry point `grapevine`: find the command, load that one alone, turn errors into one line and an exit code.
+
+A command's module has `add_parser(subparsers)`, which adds a parser of the command's name, and `run(args)`, which
+returns the exit code. Loading one alone keeps `grapevine capture` small: it must not pay for the operator's libraries.
+
+Exit codes: 0 done, 1 a defect (with traceback), 2 wrong input or an unusable environment, 130 interrupted,
+141 the reader of our output went away.
+"""
+
+import argparse
+import importlib
+import os
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Protocol, cast
+
+from grapevine import __version__
+from grapevine.cli import logs
+from grapevine.model.errors import GrapevineError
+
+EXIT_INPUT = 2
+EXIT_INTERRUPTED = 130
+EXIT_BROKEN_PIPE = 141
+
+_EXTRA = frozenset(
+    {"aiohttp", "google", "kopf", "kubernetes", "msgspec", "opentelemetry", "prometheus_client", "yaml"},
+)
+"""Top-level modules that only the extra `operator` installs."""
+
+_DESCRIPTION = """\
+Grapevine learns from DNS alone which Kubernetes workload talks to which, and keeps
+that map in the cluster: one ClientIntents object per workload.
+"""
+
+_EXAMPLES = """\
+examples:
+  # No cluster at hand: a capture and a snapshot of the cluster's objects are enough
+  grapevine run --pcap dns.pcap --cluster cluster.json --out intents/
+
+  # In the cluster, normally started by `kubectl apply -k deploy/`
+  grapevine operator
+  grapevine capture --source packet --operator http://grapevine-operator.grapevine:8080
+
+  # What it found
+  kubectl get clientintents -A
+
+`grapevine COMMAND --help` tells the rest.
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class _Command:
+    module: str
+    help: str
+
+
+class _CommandModule(Protocol):
+    add_parser: Callable[["argparse._SubParsersAction[argparse.ArgumentParser]"], object]
+    run: Callable[[argparse.Namespace], int]
+
+
+_COMMANDS = {
+    "run": _Command("grapevine.cli.run", "map a cluster from files: a capture and a snapshot of its objects"),
+    "operator": _Command("grapevine.cli.operator", "run the operator: observations in, ClientIntents out"),
+    "capture": _Command("grapevine.cli.capture", "hear DNS responses and send them to the operator"),
+    "version": _Command("grapevine.cli.version", "print the version"),
+}
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command in `argv` (the process's arguments by default) and return the exit code."""
+    words = sys.argv[1:] if argv is None else list(argv)
+    chosen = next((word for word in words if word in _COMMANDS), None)
+    try:
+        module = None if chosen is None else _load(chosen)
+        args = _parser(chosen, module).parse_args(words)
+        if module is None:  # argparse has refused everything without a command
+            return EXIT_INPUT
+        logs.configure(args.log_level, args.log_format)
+        code = module.run(args)
+        sys.stdout.flush()
+    except GrapevineError as error:
+        return _complain(str(error))
+    except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] not in _EXTRA:
+            raise
+        return _complain(f"`grapevine {chosen}` needs {error.name}: pip install 'grapevine-operator[operator]'")
+    except KeyboardInterrupt:
+        return EXIT_INTERRUPTED
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or the flush at exit raises once more
+        return EXIT_BROKEN_PIPE
+    return code
+
+
+def _load(command: str) -> _CommandModule:
+    return cast(_CommandModule, importlib.import_module(_COMMANDS[command].module))
+
+
+def _parser(chosen: str | None, module: _CommandModule | None) -> argparse.ArgumentParser:
+    """Return the parser, complete for the chosen command, with a line for each of the others."""
+    parser = argparse.ArgumentParser(
+        prog="grapevine",
+        description=_DESCRIPTION,
+        epilog=_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--version", action="version", version=f"grapevine {__version__}")
+    subparsers = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    for name, command in _COMMANDS.items():
+        if name == chosen and module is not None:
+            module.add_parser(subparsers)
+            logs.add_arguments(subparsers.choices[name])
+        else:
+            subparsers.add_parser(name, help=command.help)
+    return parser
+
+
+def _complain(message: str) -> int:
+    print(f"grapevine: {' '.join(message.split())}", file=sys.stderr)
+    return EXIT_INPUT
+
+
+if __name__ == "__main__":
+    sys.exit(main())
