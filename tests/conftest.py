@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import pytest
 from tests.support.api import Api
 from tests.support.controlplane import Binaries, ControlPlane, ControlPlaneError, find_binaries
+from tests.support.objects import install_crd
 
 _REQUIRED_BY = ("CI", "GRAPEVINE_REQUIRE_CONTROL_PLANE")
 """Variables that turn a missing control plane from a skip into a failure: nobody reads CI's list of skipped tests."""
@@ -44,6 +45,13 @@ def api(control_plane: ControlPlane) -> Iterator[Api]:
     """The session's API server, as admin."""
     with control_plane.api() as connection:
         yield connection
+
+
+@pytest.fixture(scope="session")
+def clientintents_crd(control_plane: ControlPlane) -> None:
+    """The CRD of ClientIntents on the session's API server."""
+    with control_plane.api() as connection:
+        install_crd(connection)
 
 
 @pytest.fixture(scope="session")

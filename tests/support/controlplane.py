@@ -266,8 +266,8 @@ def _write_private(path: Path, text: str) -> None:
 def _new_ec_key_pem() -> str:
     """Return a new P-256 private key as PEM, to sign service account tokens.
 
-    Source: RFC 5915. The public half is optional there, and Go computes it; 32 random bytes are a valid scalar but for a
-    chance of 2^-32.
+    Source: RFC 5915. The public half is optional there, and Go computes it; 32 random bytes are a valid scalar but for
+    a chance of 2^-32.
     """
     p256 = bytes.fromhex("06082a8648ce3d030107")
     body = b"\x02\x01\x01" + b"\x04\x20" + secrets.token_bytes(32) + b"\xa0" + bytes([len(p256)]) + p256

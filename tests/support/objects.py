@@ -13,9 +13,12 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import yaml
 from tests.support.api import Api, ApiError, Object
+from tests.support.eventually import eventually
 
 SHOP = Path(__file__).parents[1] / "data" / "shop"
+CRD = Path(__file__).parents[2] / "crds" / "clientintents.yaml"
 
 OWNERS_FIRST = (
     "Namespace",
@@ -94,6 +97,22 @@ def replay_pod_events(
                 scheduled[uid] = True
             _set_status(api, pod)
         yield event
+
+
+def install_crd(api: Api) -> None:
+    """Create or update the CRD of ClientIntents and wait until the API server serves every version of it."""
+    crd = yaml.safe_load(CRD.read_text())
+    api.apply(crd, manager="tests", force=True)
+    versions = [f"{crd['spec']['group']}/{version['name']}" for version in crd["spec"]["versions"]]
+    eventually(lambda: all(_serves_clientintents(api, version) for version in versions))
+
+
+def _serves_clientintents(api: Api, api_version: str) -> bool:
+    try:
+        api.list(api_version, "ClientIntents")
+    except (ApiError, LookupError):
+        return False
+    return True
 
 
 def _create(api: Api, recorded: Object, loaded: Loaded) -> None:
