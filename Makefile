@@ -48,6 +48,7 @@ $(VENV)/.dev: $(VENV)/.runtime
 
 .PHONY: init
 init: $(VENV)/.dev ## Make .venv with grapevine (editable), the tests' and the lint tools
+	@:
 
 .PHONY: control-plane
 control-plane: ## Build etcd, kube-apiserver and kubectl for the tests into the user's cache (4 min, once)
