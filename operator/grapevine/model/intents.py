@@ -82,6 +82,8 @@ class ActualIntents:
     namespace: str
     name: str
     uid: str
+    version: int
+    """`metadata.resourceVersion`, comparable since Kubernetes 1.35 (KEP-5504); 0 where it is no number."""
     generation: int
     discovered: bool
     """It carries `grapevine.dev/origin: discovered`; otherwise it is a person's and its spec is never touched."""

@@ -12,7 +12,7 @@ class WorkloadRef:
 
     namespace: str
     kind: str
-    """Kind of the root owner (`Deployment`, `CronJob`, `Pod` for a bare pod, …); empty where an annotation gave the name."""
+    """Kind of the root owner (`Deployment`, `Pod` for a bare pod, …); empty where an annotation gave the name."""
     name: str
     """Name of the root owner with every `.` replaced by `_`, as Otterize names workloads."""
 

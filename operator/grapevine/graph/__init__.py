@@ -1,0 +1,1 @@
+"""The map in memory: who reaches what, seen by what, since when. Pure."""

@@ -1,0 +1,295 @@
+"""Edges by client, their evidence and age; bounded.
+
+The store keeps what was asked for (destinations) with who stands behind it now (targets), so that a Service that
+gets a second owner moves its edges instead of leaving a wrong one behind. Readers see edges, grouped by target.
+"""
+
+from collections import OrderedDict
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+
+from grapevine.graph.search import SearchList
+from grapevine.model.edge import DeadDependency, Edge
+from grapevine.model.lookup import Lookup
+from grapevine.model.metric import Metric
+from grapevine.model.target import (
+    Destination,
+    DomainDestination,
+    ServiceDestination,
+    Target,
+    WorkloadDestination,
+    WorkloadTarget,
+)
+from grapevine.model.workload import ServiceRef, WorkloadRef
+from grapevine.settings import GraphSettings
+
+EVIDENCE_DNS = "dns"
+EVIDENCE_UNREADY = "dns-unready"
+_MAX_ANSWERED = 4_096
+"""Names of one client known to resolve; forgetting one shows a failed variant of it as dead until it is asked again."""
+
+
+@dataclass(slots=True)
+class _Sighting:
+    target: Target
+    is_answered: bool
+    first_ms: int
+    last_ms: int
+    count: int
+    counted_through_ms: int = 0
+    """Observations up to here were counted before a restart: sent again, they add nothing."""
+
+
+@dataclass(slots=True)
+class _Failure:
+    rcode: str
+    first_ms: int
+    last_ms: int
+    count: int
+    counted_through_ms: int = 0
+
+
+@dataclass(slots=True)
+class _Client:
+    search: SearchList
+    sightings: dict[Destination, _Sighting] = field(default_factory=dict)
+    failures: OrderedDict[str, _Failure] = field(default_factory=OrderedDict)
+    answered: OrderedDict[str, None] = field(default_factory=OrderedDict)
+
+
+class GraphStore:
+    """The live map.
+
+    Every method is O(what it touches). `take_dirty` hands out the clients whose intents may differ from what was last
+    read: new edges, other targets, other evidence, dead dependencies that came or went. Times and counts are no reason.
+    """
+
+    def __init__(self, cluster_domain: str, settings: GraphSettings) -> None:
+        self._domain = cluster_domain
+        self._bounds = settings
+        self._clients: dict[WorkloadRef, _Client] = {}
+        self._namesakes: dict[tuple[str, str], set[WorkloadRef]] = {}
+        self._askers: dict[ServiceRef, set[tuple[WorkloadRef, ServiceDestination]]] = {}
+        self._dirty: set[WorkloadRef] = set()
+        self.overflow = {"clients-full": 0, "destinations-full": 0, "failures-full": 0}
+        """What the bounds kept out, by bound."""
+
+    # --- writing
+
+    def add(self, lookup: Lookup, target_of: Callable[[Destination], Target]) -> None:
+        """Take in one look-up."""
+        client = self._client(lookup.client)
+        if client is None:
+            return
+        if lookup.destination is None:
+            self._add_failure(client, lookup)
+        else:
+            self._add_sighting(client, lookup, lookup.destination, target_of)
+            self._explain(client, lookup)
+
+    def retarget(self, services: Iterable[ServiceRef], target_of: Callable[[Destination], Target]) -> None:
+        """Look again at who stands behind these Services, and move the edges that lead to another target now."""
+        for service in services:
+            for ref, destination in self._askers.get(service, ()):
+                sighting = self._clients[ref].sightings[destination]
+                target = target_of(destination)
+                if target != sighting.target:
+                    sighting.target = target
+                    self._dirty.add(ref)
+
+    def restore_edge(
+        self,
+        ref: WorkloadRef,
+        destinations: Iterable[Destination],
+        edge: Edge,
+        target_of: Callable[[Destination], Target],
+    ) -> None:
+        """Take an edge back from the cluster's status, as the destinations that led to it; what is newer stays."""
+        client = self._client(ref)
+        if client is None:
+            return
+        count = edge.count
+        for destination in destinations:
+            if destination in client.sightings or len(client.sightings) >= self._bounds.max_destinations:
+                continue
+            client.sightings[destination] = _Sighting(
+                target=target_of(destination),
+                is_answered=EVIDENCE_DNS in edge.evidence,
+                first_ms=edge.first_ms,
+                last_ms=edge.last_ms,
+                count=count,
+                counted_through_ms=edge.last_ms,
+            )
+            count = 0
+            self._index(ref, destination)
+            self._dirty.add(ref)
+
+    def restore_dead(self, dead: DeadDependency) -> None:
+        """Take a dead dependency back from the cluster's status."""
+        client = self._client(dead.client)
+        if client is not None and dead.name not in client.failures and len(client.failures) < self._bounds.max_failures:
+            client.failures[dead.name] = _Failure(dead.rcode, dead.first_ms, dead.last_ms, dead.count, dead.last_ms)
+            self._dirty.add(dead.client)
+
+    def take_dirty(self) -> set[WorkloadRef]:
+        """Return the clients changed since the last call, and forget that they were."""
+        dirty, self._dirty = self._dirty, set()
+        return dirty
+
+    # --- reading
+
+    @property
+    def clients(self) -> list[WorkloadRef]:
+        """Every client known, sorted."""
+        return sorted(self._clients)
+
+    def namesakes(self, namespace: str, name: str) -> list[WorkloadRef]:
+        """Return the clients of that name, whatever their kind, sorted."""
+        return sorted(self._namesakes.get((namespace, name), ()))
+
+    def edges(self, ref: WorkloadRef) -> list[Edge]:
+        """Return the client's edges, calls to itself left out; unsorted, empty where the client is unknown."""
+        client = self._clients.get(ref)
+        groups: dict[Target, list[tuple[Destination, _Sighting]]] = {}
+        for destination, sighting in client.sightings.items() if client else ():
+            groups.setdefault(sighting.target, []).append((destination, sighting))
+        groups.pop(WorkloadTarget(ref), None)
+        return [self._edge(ref, target, group) for target, group in groups.items()]
+
+    def dead(self, ref: WorkloadRef) -> list[DeadDependency]:
+        """Return the names of the client none of whose variants ever resolved; oldest failure first."""
+        client = self._clients.get(ref)
+        return [
+            DeadDependency(ref, name, f.rcode, f.first_ms, f.last_ms, f.count)
+            for name, f in (client.failures.items() if client else ())
+        ]
+
+    def metrics(self) -> list[Metric]:
+        """Return the map's size and what its bounds kept out."""
+        destinations = sum(len(c.sightings) for c in self._clients.values())
+        dead = sum(len(c.failures) for c in self._clients.values())
+        return [
+            Metric("grapevine_clients", "gauge", "Client workloads in the map.", {"": len(self._clients)}),
+            Metric("grapevine_destinations", "gauge", "Destinations in the map, over all clients.", {"": destinations}),
+            Metric("grapevine_dead_dependencies", "gauge", "Names that never resolved, over all clients.", {"": dead}),
+            Metric("grapevine_graph_overflow", "counter", "What the map's bounds kept out.", self.overflow, "bound"),
+        ]
+
+    # --- parts
+
+    def _client(self, ref: WorkloadRef) -> _Client | None:
+        client = self._clients.get(ref)
+        if client is None:
+            if len(self._clients) >= self._bounds.max_clients:
+                self.overflow["clients-full"] += 1
+                return None
+            client = self._clients[ref] = _Client(SearchList(ref.namespace, self._domain))
+            self._namesakes.setdefault((ref.namespace, ref.name), set()).add(ref)
+        return client
+
+    def _add_sighting(
+        self, client: _Client, lookup: Lookup, destination: Destination, target_of: Callable[[Destination], Target]
+    ) -> None:
+        sighting = client.sightings.get(destination)
+        if sighting is None:
+            if len(client.sightings) >= self._bounds.max_destinations:
+                self.overflow["destinations-full"] += 1
+                return
+            client.sightings[destination] = _Sighting(
+                target_of(destination), lookup.is_answered, lookup.first_ms, lookup.last_ms, lookup.count
+            )
+            self._index(lookup.client, destination)
+            self._dirty.add(lookup.client)
+            return
+        _add_times(sighting, lookup)
+        if lookup.is_answered and not sighting.is_answered:
+            sighting.is_answered = True
+            self._dirty.add(lookup.client)
+
+    def _explain(self, client: _Client, lookup: Lookup) -> None:
+        """Withdraw the failures that an answer explains: the other variants of its name."""
+        if lookup.name in client.answered:
+            client.answered.move_to_end(lookup.name)
+            return
+        names = client.search.variants(lookup.name)
+        if client.search.learn_from_answer(lookup.name, list(client.failures)):
+            self._rebase(client)
+        for name in names:
+            client.answered[name] = None
+            client.answered.move_to_end(name)
+            if client.failures.pop(name, None):
+                self._dirty.add(lookup.client)
+        while len(client.answered) > _MAX_ANSWERED:
+            client.answered.popitem(last=False)
+
+    def _add_failure(self, client: _Client, lookup: Lookup) -> None:
+        client.search.note_attempt(lookup.name)
+        base = client.search.base(lookup.name)
+        if base in client.answered:
+            return
+        if client.search.learn_from_failure(base, client.answered):
+            self._rebase(client)
+            self._dirty.add(lookup.client)
+            base = client.search.base(base)
+            if base in client.answered:
+                return
+        failure = client.failures.get(base)
+        if failure is not None:
+            _add_times(failure, lookup)
+            failure.rcode = lookup.rcode
+            return
+        client.failures[base] = _Failure(lookup.rcode, lookup.first_ms, lookup.last_ms, lookup.count)
+        self._dirty.add(lookup.client)
+        if len(client.failures) > self._bounds.max_failures:
+            client.failures.popitem(last=False)
+            self.overflow["failures-full"] += 1
+
+    def _rebase(self, client: _Client) -> None:
+        """Name failures anew after a suffix was learned; those that meet an answered name go."""
+        failures, client.failures = client.failures, OrderedDict()
+        for name, failure in failures.items():
+            base = client.search.base(name)
+            known = client.failures.get(base)
+            if base in client.answered:
+                continue
+            if known is None:
+                client.failures[base] = failure
+            else:
+                known.first_ms = min(known.first_ms, failure.first_ms)
+                known.last_ms = max(known.last_ms, failure.last_ms)
+                known.count += failure.count
+
+    def _index(self, ref: WorkloadRef, destination: Destination) -> None:
+        if isinstance(destination, ServiceDestination):
+            service = ServiceRef(destination.namespace, destination.service)
+            self._askers.setdefault(service, set()).add((ref, destination))
+
+    def _edge(self, ref: WorkloadRef, target: Target, group: list[tuple[Destination, _Sighting]]) -> Edge:
+        is_answered = any(s.is_answered for _, s in group)
+        return Edge(
+            client=ref,
+            target=target,
+            names=tuple(sorted(name for d, _ in group if (name := destination_name(d, self._domain)))),
+            evidence=(EVIDENCE_DNS if is_answered else EVIDENCE_UNREADY,),
+            first_ms=min(s.first_ms for _, s in group),
+            last_ms=max(s.last_ms for _, s in group),
+            count=sum(s.count for _, s in group),
+        )
+
+
+def destination_name(destination: Destination, cluster_domain: str) -> str:
+    """Return the complete name of a destination; empty for a pod's address, whose workload is all that lasts."""
+    match destination:
+        case ServiceDestination(namespace, service, host):
+            return f"{host + '.' if host else ''}{service}.{namespace}.svc.{cluster_domain}"
+        case DomainDestination(domain):
+            return domain
+        case WorkloadDestination():
+            return ""
+
+
+def _add_times(seen: _Sighting | _Failure, lookup: Lookup) -> None:
+    if lookup.last_ms > seen.counted_through_ms:
+        seen.count += lookup.count
+    seen.first_ms = min(seen.first_ms, lookup.first_ms)
+    seen.last_ms = max(seen.last_ms, lookup.last_ms)

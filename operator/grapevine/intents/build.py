@@ -1,0 +1,97 @@
+"""Graph → what one client's ClientIntents should say."""
+
+from collections.abc import Iterable
+from dataclasses import replace
+
+from grapevine.intents.confidence import confidence
+from grapevine.model.edge import DeadDependency, Edge
+from grapevine.model.intents import DesiredIntents, ObservedItem
+from grapevine.model.target import InternetTarget, ServiceTarget, Target, WorkloadTarget
+from grapevine.model.workload import WorkloadRef
+
+_MAX_NAMES = 16
+"""Names kept of one edge; the CRD's bound."""
+
+
+def build_intents(
+    client: WorkloadRef, edges: Iterable[Edge], dead: Iterable[DeadDependency], *, max_observed: int
+) -> DesiredIntents:
+    """Return the desired intents, everything sorted, so that equal maps give equal bytes.
+
+    Over `max_observed`, entries seen longest ago go first, and dead dependencies before edges: an edge that the spec
+    names must survive a restart, which reads `observed`.
+    """
+    by_target = sorted(_merged(edges), key=lambda e: target_key(e.target))
+    dead_by_name = sorted(dead, key=lambda d: d.name)
+    items = [_edge_item(e) for e in by_target] + [_dead_item(d) for d in dead_by_name]
+    kept = sorted(items, key=lambda i: (i.target is None, -i.last_ms))[:max_observed]
+    chosen = {id(i) for i in kept}
+    in_cluster = sum(not isinstance(e.target, InternetTarget) for e in by_target)
+    return DesiredIntents(
+        client=client,
+        targets=tuple(e.target for e in by_target),
+        observed=tuple(i for i in items if id(i) in chosen),
+        truncated=len(items) - len(kept),
+        in_cluster=in_cluster,
+        internet=len(by_target) - in_cluster,
+        dead=len(dead_by_name),
+        last_ms=max((i.last_ms for i in items), default=0),
+    )
+
+
+def target_key(target: Target) -> tuple[int, str, str, str]:
+    """Order of targets in a spec: workloads, Services, domains; each by namespace, name and kind."""
+    match target:
+        case WorkloadTarget(workload):
+            return 0, workload.namespace, workload.name, workload.kind
+        case ServiceTarget(namespace, name):
+            return 1, namespace, name, ""
+        case InternetTarget(domain):
+            return 2, "", domain, ""
+
+
+def _merged(edges: Iterable[Edge]) -> Iterable[Edge]:
+    """Join edges to one target: an object whose kind is left open is about all workloads of its name."""
+    merged: dict[Target, Edge] = {}
+    for edge in edges:
+        known = merged.get(edge.target)
+        merged[edge.target] = (
+            replace(
+                known,
+                names=tuple(sorted({*known.names, *edge.names})),
+                evidence=tuple(sorted({*known.evidence, *edge.evidence})),
+                first_ms=min(known.first_ms, edge.first_ms),
+                last_ms=max(known.last_ms, edge.last_ms),
+                count=known.count + edge.count,
+            )
+            if known
+            else edge
+        )
+    return merged.values()
+
+
+def _edge_item(edge: Edge) -> ObservedItem:
+    return ObservedItem(
+        target=edge.target,
+        names=edge.names[:_MAX_NAMES],
+        evidence=edge.evidence,
+        confidence=confidence(edge.evidence),
+        first_ms=edge.first_ms,
+        last_ms=edge.last_ms,
+        count=edge.count,
+        state="active",
+    )
+
+
+def _dead_item(dead: DeadDependency) -> ObservedItem:
+    return ObservedItem(
+        target=None,
+        names=(dead.name,),
+        evidence=("dns",),
+        confidence=confidence(("dns",)),
+        first_ms=dead.first_ms,
+        last_ms=dead.last_ms,
+        count=dead.count,
+        state="dead",
+        rcode=dead.rcode,
+    )

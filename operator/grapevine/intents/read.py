@@ -1,0 +1,132 @@
+"""The resource as the cluster has it → slim values. People write these objects, so every field may be nonsense."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from grapevine.intents import resource as names
+from grapevine.model.errors import PermanentInputError
+from grapevine.model.intents import ActualIntents, Condition, DeclaredTarget, ObservedItem
+from grapevine.model.target import InternetTarget, ServiceTarget, Target, WorkloadTarget
+from grapevine.model.timestamp import try_parse_ms
+from grapevine.model.workload import WorkloadRef
+
+
+def read_intents(resource: Mapping[str, Any]) -> ActualIntents:
+    """Return the object, slimmed.
+
+    Raises:
+        PermanentInputError: it lacks what the schema requires: metadata.name, namespace, or spec.workload.name.
+    """
+    metadata, spec, status = (_mapping(resource, key) for key in ("metadata", "spec", "status"))
+    namespace, name = _text(metadata, "namespace"), _text(metadata, "name")
+    workload = _mapping(spec, "workload")
+    if not namespace or not name or not _text(workload, "name"):
+        raise PermanentInputError(
+            f"ClientIntents {namespace or '?'}/{name or '?'} has no spec.workload.name: say which workload it is about"
+        )
+    last_ms = try_parse_ms(status.get("lastSeen"))
+    conditions = (_condition(c) for c in _items(status, "conditions"))
+    return ActualIntents(
+        namespace=namespace,
+        name=name,
+        uid=_text(metadata, "uid"),
+        version=int(version) if (version := _text(metadata, "resourceVersion")).isdecimal() else 0,
+        generation=generation if isinstance(generation := metadata.get("generation"), int) else 0,
+        discovered=_mapping(metadata, "labels").get(names.ORIGIN_LABEL) == names.ORIGIN_DISCOVERED,
+        client=WorkloadRef(namespace, _text(workload, "kind"), _text(workload, "name")),
+        targets=tuple(_declared(t, namespace) for t in _items(spec, "targets")),
+        spec_digest=names.digest(spec),
+        status_digest=names.status_digest(status),
+        status_last_ms=last_ms or 0,
+        conditions={c.type: c for c in conditions},
+    )
+
+
+def read_observed(resource: Mapping[str, Any]) -> tuple[ObservedItem, ...]:
+    """Return what a discovered or declared object remembers: `status.observed`, then targets only the spec names.
+
+    Entries without a usable time or name are left out; they hold nothing to restore.
+    """
+    namespace = _text(_mapping(resource, "metadata"), "namespace")
+    observed = [item for entry in _items(_mapping(resource, "status"), "observed") if (item := _item(entry, namespace))]
+    if _mapping(_mapping(resource, "metadata"), "labels").get(names.ORIGIN_LABEL) != names.ORIGIN_DISCOVERED:
+        return tuple(observed)
+    seen_ms = try_parse_ms(_mapping(resource, "metadata").get("creationTimestamp")) or 0
+    known = {item.target for item in observed}
+    for entry in _items(_mapping(resource, "spec"), "targets"):
+        target = _target(entry, namespace)
+        if target is not None and target not in known:
+            # Cut off by the status bound, or the status was never written: the edge stands, its history is gone.
+            observed.append(ObservedItem(target, (), ("dns",), 0, seen_ms, seen_ms, 0, "active"))
+    return tuple(observed)
+
+
+def _item(entry: Mapping[str, Any], namespace: str) -> ObservedItem | None:
+    target = _target(_mapping(entry, "target"), namespace)
+    first_ms, last_ms = try_parse_ms(entry.get("firstSeen")), try_parse_ms(entry.get("lastSeen"))
+    asked = _texts(entry, "names")
+    state = _text(entry, "state") or "active"
+    if first_ms is None or last_ms is None or (target is None and not (state == "dead" and asked)):
+        return None
+    count = entry.get("count")
+    return ObservedItem(
+        target=target,
+        names=asked,
+        evidence=_texts(entry, "evidence"),
+        confidence=0,
+        first_ms=first_ms,
+        last_ms=last_ms,
+        count=count if isinstance(count, int) else 0,
+        state=state,
+        rcode=_text(entry, "rcode"),
+    )
+
+
+def _target(entry: Mapping[str, Any], namespace: str) -> Target | None:
+    declared = _declared(entry, namespace)
+    if declared.member == "kubernetes" and declared.name:
+        return WorkloadTarget(WorkloadRef(declared.namespace, declared.kind, declared.name))
+    if declared.member == "service" and declared.name:
+        return ServiceTarget(declared.namespace, declared.name)
+    if declared.member == "internet" and declared.domains:
+        return InternetTarget(declared.domains[0])
+    return None
+
+
+def _declared(entry: Mapping[str, Any], namespace: str) -> DeclaredTarget:
+    member = next((key for key in entry if isinstance(entry[key], Mapping)), "")
+    fields = _mapping(entry, member)
+    name, dot, elsewhere = _text(fields, "name").partition(".")
+    return DeclaredTarget(
+        member=member,
+        namespace=elsewhere if dot else namespace,
+        name=name,
+        kind=_text(fields, "kind"),
+        domains=_texts(fields, "domains"),
+        has_ips=bool(_texts(fields, "ips")),
+    )
+
+
+def _condition(entry: Mapping[str, Any]) -> Condition:
+    since_ms = try_parse_ms(entry.get("lastTransitionTime")) or 0
+    return Condition(_text(entry, "type"), _text(entry, "status"), _text(entry, "reason"), "", since_ms)
+
+
+def _mapping(fields: Mapping[str, Any], key: str) -> Mapping[str, Any]:
+    value = fields.get(key)
+    return value if isinstance(value, Mapping) else {}
+
+
+def _items(fields: Mapping[str, Any], key: str) -> Iterable[Mapping[str, Any]]:
+    value = fields.get(key)
+    return [item for item in value if isinstance(item, Mapping)] if isinstance(value, list | tuple) else []
+
+
+def _text(fields: Mapping[str, Any], key: str) -> str:
+    value = fields.get(key)
+    return value if isinstance(value, str) else ""
+
+
+def _texts(fields: Mapping[str, Any], key: str) -> tuple[str, ...]:
+    value = fields.get(key)
+    return tuple(v for v in value if isinstance(v, str)) if isinstance(value, list | tuple) else ()

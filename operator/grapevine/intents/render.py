@@ -1,0 +1,139 @@
+"""Desired intents → the resource, as JSON. Spec holds no counters and no times; all that moves is status."""
+
+from typing import Any
+
+from grapevine.intents import resource as names
+from grapevine.intents.declared import Findings, compare
+from grapevine.model.intents import ActualIntents, Condition, DesiredIntents, ObservedItem
+from grapevine.model.target import InternetTarget, ServiceTarget, Target, WorkloadTarget
+from grapevine.model.timestamp import format_ms, format_s
+from grapevine.model.workload import WorkloadRef
+
+MODE_OBSERVE = "Observe"
+"""Nothing is enforced from any object (DESIGN §4: discovered is not allowed)."""
+
+
+def render_spec(desired: DesiredIntents) -> dict[str, Any]:
+    """Return `spec` of a discovered object."""
+    workload = {"name": desired.client.name}
+    if desired.client.kind:
+        workload["kind"] = desired.client.kind
+    return {"workload": workload, "targets": [render_target(t, desired.client.namespace) for t in desired.targets]}
+
+
+def render_object(desired: DesiredIntents, name: str, uid: str = "") -> dict[str, Any]:
+    """Return the whole discovered object for an apply of its spec; `uid` guards against a namesake."""
+    metadata: dict[str, Any] = {
+        "name": name,
+        "namespace": desired.client.namespace,
+        "labels": {names.ORIGIN_LABEL: names.ORIGIN_DISCOVERED, names.MANAGED_BY_LABEL: names.FIELD_MANAGER},
+    }
+    if uid:
+        metadata["uid"] = uid
+    return {
+        "apiVersion": names.API_VERSION,
+        "kind": names.KIND,
+        "metadata": metadata,
+        "spec": render_spec(desired),
+    }
+
+
+def render_status(desired: DesiredIntents, actual: ActualIntents, now_ms: int) -> dict[str, Any]:
+    """Return the object for an apply of `actual`'s status; `now_ms` stamps conditions that change."""
+    findings = compare(desired, actual)
+    conditions = [_condition(c, actual) for c in _conditions(desired, actual, findings, now_ms)]
+    status: dict[str, Any] = {
+        "upToDate": True,
+        "observedGeneration": actual.generation,
+        "mode": MODE_OBSERVE,
+        "summary": {
+            "targets": len(desired.targets) if actual.discovered else len(actual.targets),
+            "inCluster": desired.in_cluster,
+            "internet": desired.internet,
+            "undeclared": findings.undeclared,
+            "unused": findings.unused,
+            "dead": desired.dead,
+        },
+        "conditions": conditions,
+        "observed": [_observed(item, desired.client.namespace) for item in findings.observed],
+        "truncated": desired.truncated > 0,
+    }
+    if desired.last_ms:
+        status["lastSeen"] = format_ms(desired.last_ms)
+    return {
+        "apiVersion": names.API_VERSION,
+        "kind": names.KIND,
+        "metadata": {"name": actual.name, "namespace": actual.namespace, "uid": actual.uid},
+        "status": status,
+    }
+
+
+def render_target(target: Target, namespace: str) -> dict[str, Any]:
+    """Return one item of `spec.targets` of a client in `namespace`."""
+    match target:
+        case WorkloadTarget(WorkloadRef() as workload):
+            item = {"name": _qualified(workload.name, workload.namespace, namespace)}
+            if workload.kind:
+                item["kind"] = workload.kind
+            return {"kubernetes": item}
+        case ServiceTarget("default", "kubernetes"):
+            return {"service": {"name": "kubernetes.default"}}  # the API server's one name, in its own namespace too
+        case ServiceTarget(ns, name):
+            return {"service": {"name": _qualified(name, ns, namespace)}}
+        case InternetTarget(domain):
+            return {"internet": {"domains": [domain]}}
+
+
+def _qualified(name: str, namespace: str, seen_from: str) -> str:
+    return name if namespace == seen_from else f"{name}.{namespace}"
+
+
+def _observed(item: ObservedItem, namespace: str) -> dict[str, Any]:
+    fields: dict[str, Any] = {
+        "names": list(item.names),
+        "evidence": list(item.evidence),
+        "confidence": item.confidence,
+        "firstSeen": format_ms(item.first_ms),
+        "lastSeen": format_ms(item.last_ms),
+        "count": item.count,
+        "state": item.state,
+    }
+    if item.target is not None:
+        fields["target"] = render_target(item.target, namespace)
+    if item.declared is not None:
+        fields["declared"] = item.declared
+    if item.rcode:
+        fields["rcode"] = item.rcode
+    return fields
+
+
+def _conditions(desired: DesiredIntents, actual: ActualIntents, found: Findings, now_ms: int) -> list[Condition]:
+    dead = [item.names[0] for item in desired.observed if item.target is None]
+    shown = ", ".join(dead[:5]) + (f" and {desired.dead - 5} more" if desired.dead > 5 else "")
+    drift = f"{found.undeclared} observed targets are not declared, {found.unused} declared ones were not observed"
+    origin = ("Discovered", "spec follows what was observed") if actual.discovered else ("Declared", "spec is yours")
+    return [
+        Condition("Ready", "True", origin[0], f"{origin[1]}; nothing is enforced", now_ms),
+        Condition("Observed", "True", "LookupsSeen", "DNS look-ups of this workload were seen", now_ms)
+        if desired.last_ms
+        else Condition("Observed", "False", "NothingSeen", "no DNS look-up of this workload was seen yet", now_ms),
+        Condition("Resolved", "False", "DeadDependency", f"never resolved: {shown}", now_ms)
+        if dead
+        else Condition("Resolved", "True", "AllResolved", "every name it asked for resolved", now_ms),
+        Condition("Drifted", "True", "TargetsDiffer", drift, now_ms)
+        if found.undeclared or found.unused
+        else Condition("Drifted", "False", "InStep", "spec and observation agree", now_ms),
+    ]
+
+
+def _condition(condition: Condition, actual: ActualIntents) -> dict[str, Any]:
+    before = actual.conditions.get(condition.type)
+    since_ms = before.since_ms if before and before.status == condition.status else condition.since_ms
+    return {
+        "type": condition.type,
+        "status": condition.status,
+        "reason": condition.reason,
+        "message": condition.message,
+        "lastTransitionTime": format_s(since_ms),
+        "observedGeneration": actual.generation,
+    }

@@ -1,0 +1,130 @@
+"""First half of the pipeline: a batch's observations → resolver → graph, with what has to wait parked in between."""
+
+import asyncio
+from collections import Counter
+from collections.abc import Callable, Iterable
+
+from grapevine.graph.store import GraphStore
+from grapevine.model.metric import Metric
+from grapevine.model.observation import DnsObservation
+from grapevine.model.workload import WorkloadRef
+from grapevine.resolver.index import ClusterIndex
+from grapevine.resolver.parking import BatchId, Parked, Parking
+from grapevine.resolver.resolve import Resolver, Unresolved
+from grapevine.resolver.unresolved import UnresolvedTally
+from grapevine.settings import ResolverSettings
+from grapevine.wire.schema import Batch
+
+_SLICE = 200
+"""Observations worked between two turns of the event loop: about 5 ms."""
+
+
+class Intake:
+    """Takes batches in; `on_taken_in(batch, clients, is_whole)` says what became of each, once and again per retry.
+
+    `clients` are the workloads whose look-ups were taken in, `is_whole` whether nothing of the batch is parked.
+    `clock` gives milliseconds since the epoch.
+    """
+
+    def __init__(
+        self,
+        settings: ResolverSettings,
+        *,
+        index: ClusterIndex,
+        graph: GraphStore,
+        clock: Callable[[], int],
+        on_taken_in: Callable[[BatchId, set[WorkloadRef], bool], None],
+    ) -> None:
+        self._index = index
+        self._graph = graph
+        self._clock = clock
+        self._on_taken_in = on_taken_in
+        self._resolver = Resolver(index, cluster_domain=settings.cluster_domain, own_namespace=settings.own_namespace)
+        self._parking = Parking(park_ms=settings.park_ms, max_parked=settings.max_parked)
+        self._tombstone_ms = settings.tombstone_s * 1000
+        self._observed_ms = 0
+        self._touched: set[WorkloadRef] = set()
+        self._counts: Counter[str] = Counter()
+        self.unresolved = UnresolvedTally()
+
+    async def process(self, batch: Batch) -> None:
+        """Take in one batch, giving the event loop its turn between slices."""
+        header = batch.header
+        self._index.put_host_ips(header.node or header.stream, header.host_ips)
+        batch_id = (header.stream, header.seq)
+        clients: set[WorkloadRef] = set()
+        for start in range(0, len(batch.observations), _SLICE):
+            for observation in batch.observations[start : start + _SLICE]:
+                self._take_in(observation, batch_id, clients)
+            await asyncio.sleep(0)
+        self._on_taken_in(batch_id, clients, not self._parking.holds(batch_id))
+
+    def retry_parked(self) -> None:
+        """Try everything parked again, because objects have arrived."""
+        now_ms = self._clock()
+        self._retry(self._parking.take_all(), is_final=lambda parked: parked.until_ms <= now_ms)
+
+    def settle_parked(self, *, only_due: bool) -> None:
+        """Decide with what is known about what has waited long enough, or about everything parked."""
+        parked = self._parking.take_due(self._clock()) if only_due else self._parking.take_all()
+        self._retry(parked, is_final=lambda _: True)
+
+    def forget(self) -> None:
+        """Drop tombstones that no late batch can need, by observation time."""
+        self._index.forget_before(self._observed_ms - self._tombstone_ms)
+
+    def take_touched(self) -> set[WorkloadRef]:
+        """Return the clients heard since the last call: their `lastSeen` may be worth a write."""
+        touched, self._touched = self._touched, set()
+        return touched
+
+    def metrics(self) -> list[Metric]:
+        """Return what was taken in and what waits."""
+        return [
+            Metric(
+                "grapevine_intake_events",
+                "counter",
+                "Observations taken in, and oddities.",
+                dict(self._counts),
+                "event",
+            ),
+            Metric(
+                "grapevine_observations_parked",
+                "gauge",
+                "Observations that wait for an object.",
+                {"": len(self._parking)},
+            ),
+            *self.unresolved.metrics(),
+        ]
+
+    def _take_in(self, observation: DnsObservation, batch: BatchId, clients: set[WorkloadRef]) -> None:
+        self._counts["observations"] += 1
+        # A sender's clock must not age tombstones faster than time passes.
+        self._observed_ms = max(self._observed_ms, min(observation.last_ms, self._clock()))
+        if not self._resolve(observation, clients, is_final=False):
+            if self._parking.try_add(observation, batch, self._clock()):
+                return
+            self._counts["parking-full"] += 1
+            self._resolve(observation, clients, is_final=True)
+
+    def _resolve(self, observation: DnsObservation, clients: set[WorkloadRef], *, is_final: bool) -> bool:
+        """Bring an observation into the graph or the tally; return False, having done neither, where it may wait."""
+        found = self._resolver.resolve(observation, is_final=is_final)
+        if isinstance(found, Unresolved):
+            if found.may_resolve_later and not is_final:
+                return False
+            self.unresolved.add(observation, found.reason)
+            return True
+        self._graph.add(found, self._index.target_of)
+        clients.add(found.client)
+        self._touched.add(found.client)
+        return True
+
+    def _retry(self, waiting: Iterable[Parked], *, is_final: Callable[[Parked], bool]) -> None:
+        clients_of: dict[BatchId, set[WorkloadRef]] = {}
+        for parked in waiting:
+            clients = clients_of.setdefault(parked.batch, set())
+            if not self._resolve(parked.observation, clients, is_final=is_final(parked)):
+                self._parking.put_back(parked)
+        for batch, clients in clients_of.items():
+            self._on_taken_in(batch, clients, not self._parking.holds(batch))

@@ -1,0 +1,204 @@
+"""The whole pipeline of one process: what comes in from capture and cluster, what goes out to the writer."""
+
+import asyncio
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+from grapevine.graph.store import GraphStore
+from grapevine.intents.build import build_intents
+from grapevine.intents.read import read_intents, read_observed
+from grapevine.model.edge import DeadDependency, Edge
+from grapevine.model.errors import PermanentInputError, RetryableError
+from grapevine.model.intents import DesiredIntents, ObservedItem
+from grapevine.model.metric import Metric
+from grapevine.model.target import ServiceDestination, WorkloadTarget
+from grapevine.model.workload import ServiceRef, WorkloadRef
+from grapevine.pipeline.intake import Intake
+from grapevine.reconcile.actual import ActualStore
+from grapevine.reconcile.ledger import Ledger
+from grapevine.reconcile.ports import IntentsWriter
+from grapevine.reconcile.reconciler import Reconciler
+from grapevine.resolver.index import ClusterIndex
+from grapevine.resolver.names import destinations_of
+from grapevine.resolver.parking import BatchId
+from grapevine.resolver.records import Record, RecordGone
+from grapevine.settings import OperatorSettings
+from grapevine.wire.schema import Batch
+
+_TICK_S = 0.25
+_HOUSEKEEPING_TICKS = 120
+
+
+class Pipeline:
+    """Everything runs on one event loop, so that no stage sees half a change of another.
+
+    `clock` gives milliseconds since the epoch.
+    """
+
+    def __init__(self, settings: OperatorSettings, writer: IntentsWriter, clock: Callable[[], int]) -> None:
+        self._settings = settings
+        self._domain = settings.resolver.cluster_domain
+        self.index = ClusterIndex(self._domain)
+        self.graph = GraphStore(self._domain, settings.graph)
+        self.intake = Intake(
+            settings.resolver, index=self.index, graph=self.graph, clock=clock, on_taken_in=self._on_taken_in
+        )
+        self._ledger = Ledger(max_streams=settings.ingest.max_streams)
+        self._actual = ActualStore()
+        self._reconciler = Reconciler(
+            desired_of=self.desired,
+            actual=self._actual,
+            writer=writer,
+            clock=clock,
+            settings=settings.reconcile,
+            on_written=self._ledger.written,
+        )
+        self._batches: asyncio.Queue[Batch] = asyncio.Queue(settings.ingest.max_queued_batches)
+        self._is_idle = asyncio.Event()
+        self._is_idle.set()
+        self._have_records_changed = False
+        self._counts: Counter[str] = Counter()
+
+    def restore(self, resources: Iterable[Mapping[str, Any]]) -> None:
+        """Rebuild the map from the cluster's ClientIntents; the informers are synced, nothing runs yet."""
+        for resource in resources:
+            try:
+                actual = read_intents(resource)
+            except PermanentInputError:
+                continue  # the schema forbids it, so nothing of ours is in there
+            self._actual.put(actual)
+            for item in read_observed(resource):
+                self._restore_item(actual.client, item)
+            self._reconciler.enqueue(actual.client)
+        self._enqueue_dirty()
+
+    def on_records(self, records: Sequence[Record | RecordGone]) -> None:
+        """Take in objects that appeared, changed or went."""
+        self.graph.retarget(self.index.apply(records), self.index.target_of)
+        self._have_records_changed = True
+        self._enqueue_dirty()
+
+    def on_intents(self, event_type: str | None, resource: Mapping[str, Any]) -> None:
+        """Take in a ClientIntents object that appeared, changed or went; `event_type` as the watch gives it."""
+        try:
+            actual = read_intents(resource)
+        except PermanentInputError:
+            self._counts["unreadable-intents"] += 1
+            return
+        if event_type == "DELETED":
+            self._actual.drop(actual.namespace, actual.name)
+        elif not self._actual.put(actual):
+            return
+        for client in self.graph.namesakes(actual.namespace, actual.client.name) or [actual.client]:
+            self._reconciler.enqueue(client)
+
+    def offer(self, batch: Batch) -> int:
+        """Accept a batch for work and return what of its stream is durable; a known one is accepted and forgotten.
+
+        Raises:
+            RetryableError: the queue is full.
+        """
+        header = batch.header
+        if self._batches.full():
+            raise RetryableError("too many batches are waiting", after_s=1)
+        if self._ledger.admit(header.stream, header.seq, header.oldest):
+            self._counts["batches"] += 1
+            self._is_idle.clear()
+            self._batches.put_nowait(batch)
+        elif header.seq:
+            self._counts["duplicate-batches"] += 1
+        return self._ledger.durable_through(header.stream)
+
+    async def run(self) -> None:
+        """Work until cancelled."""
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._reconciler.run())
+            tasks.create_task(self._take_in_batches())
+            tasks.create_task(self._keep_house())
+
+    async def drain(self) -> None:
+        """Wait until every accepted batch has been taken in; `run` must be running."""
+        await self._is_idle.wait()
+
+    async def flush(self, timeout_s: float) -> bool:
+        """Take in what was accepted, settle what is parked, write what is dirty; return whether nothing is left."""
+        try:
+            async with asyncio.timeout(timeout_s):
+                await self.drain()
+        except TimeoutError:
+            return False
+        self.intake.settle_parked(only_due=False)
+        return await self._reconciler.flush(timeout_s)
+
+    def desired(self, client: WorkloadRef) -> DesiredIntents:
+        """Return what the object of `client` should say now."""
+        actual = self._actual.object_of(client)
+        clients = [client]
+        if actual is not None and not actual.discovered and not actual.client.kind:
+            # A person left the kind open: the object is about every workload of the name that has none of its own.
+            namesakes = self.graph.namesakes(client.namespace, client.name)
+            clients = [c for c in namesakes if self._actual.object_of(c) == actual] or clients
+        return build_intents(
+            client,
+            (edge for c in clients for edge in self.graph.edges(c)),
+            (dead for c in clients for dead in self.graph.dead(c)),
+            max_observed=self._settings.reconcile.max_observed,
+        )
+
+    def metrics(self) -> list[Metric]:
+        """Return every stage's measurements."""
+        open_batches = {"": self._ledger.open_batches()}
+        return [
+            Metric(
+                "grapevine_pipeline_events", "counter", "Batches and oddities, by kind.", dict(self._counts), "event"
+            ),
+            Metric("grapevine_batches_not_durable", "gauge", "Batches whose edges are not written yet.", open_batches),
+            *self.intake.metrics(),
+            *self.graph.metrics(),
+            *self._reconciler.metrics(),
+        ]
+
+    def _on_taken_in(self, batch: BatchId, clients: set[WorkloadRef], is_whole: bool) -> None:
+        """Let the batch wait for its clients' objects, and for nothing else once nothing of it is parked."""
+        self._enqueue_dirty()
+        self._ledger.wait_for(*batch, [c for c in clients if self._reconciler.is_pending(c)])
+        if is_whole:
+            self._ledger.worked(*batch)
+
+    def _enqueue_dirty(self) -> None:
+        for client in self.graph.take_dirty():
+            self._reconciler.enqueue(client)
+
+    def _restore_item(self, client: WorkloadRef, item: ObservedItem) -> None:
+        if item.target is None:
+            name = item.names[0]
+            self.graph.restore_dead(DeadDependency(client, name, item.rcode, item.first_ms, item.last_ms, item.count))
+            return
+        destinations = destinations_of(item.names, item.target, self._domain)
+        for destination in destinations:
+            if isinstance(destination, ServiceDestination) and isinstance(item.target, WorkloadTarget):
+                service = ServiceRef(destination.namespace, destination.service)
+                self.index.remember_owner(service, item.target.workload)
+        edge = Edge(client, item.target, item.names, item.evidence, item.first_ms, item.last_ms, item.count)
+        self.graph.restore_edge(client, destinations, edge, self.index.target_of)
+
+    async def _take_in_batches(self) -> None:
+        while True:
+            await self.intake.process(await self._batches.get())
+            if self._batches.empty():
+                self._is_idle.set()
+
+    async def _keep_house(self) -> None:
+        ticks = 0
+        while True:
+            await asyncio.sleep(_TICK_S)
+            ticks += 1
+            if self._have_records_changed:
+                self._have_records_changed = False
+                self.intake.retry_parked()
+            self.intake.settle_parked(only_due=True)
+            if ticks % _HOUSEKEEPING_TICKS == 0:
+                self.intake.forget()
+                for client in self.intake.take_touched():
+                    self._reconciler.enqueue(client)

@@ -1,0 +1,62 @@
+"""The ClientIntents objects of the cluster, by the workload they are about. Pure."""
+
+from collections.abc import Iterator
+
+from grapevine.model.intents import ActualIntents
+from grapevine.model.workload import WorkloadRef
+
+
+class ActualStore:
+    """Objects by name and by workload."""
+
+    def __init__(self) -> None:
+        self._objects: dict[tuple[str, str], ActualIntents] = {}
+        self._by_workload: dict[tuple[str, str], set[tuple[str, str]]] = {}
+
+    def __len__(self) -> int:
+        return len(self._objects)
+
+    def put(self, actual: ActualIntents) -> bool:
+        """Take in an object's state, unless it is older than known (a late event); return whether it is news."""
+        key = (actual.namespace, actual.name)
+        known = self._objects.get(key)
+        if known is not None and known.uid == actual.uid and known.version >= actual.version:
+            return False
+        self.drop(*key)
+        self._objects[key] = actual
+        self._by_workload.setdefault((actual.namespace, actual.client.name), set()).add(key)
+        return True
+
+    def drop(self, namespace: str, name: str) -> ActualIntents | None:
+        """Forget an object that is gone, and return it."""
+        actual = self._objects.pop((namespace, name), None)
+        if actual is not None:
+            keys = self._by_workload[namespace, actual.client.name]
+            keys.discard((namespace, name))
+            if not keys:
+                del self._by_workload[namespace, actual.client.name]
+        return actual
+
+    def __iter__(self) -> Iterator[ActualIntents]:
+        return iter(list(self._objects.values()))
+
+    def is_taken(self, namespace: str, name: str) -> bool:
+        """Whether an object of that name exists."""
+        return (namespace, name) in self._objects
+
+    def object_of(self, client: WorkloadRef) -> ActualIntents | None:
+        """Return the object in force for a workload, or None.
+
+        A person's object goes before a discovered one, one that names the kind before one that leaves it open; among
+        equals the first by name.
+        """
+        keys = self._by_workload.get((client.namespace, client.name), ())
+        about = [a for key in keys if is_about(a := self._objects[key], client)]
+        return min(about, key=lambda a: (a.discovered, a.client.kind != client.kind, a.name), default=None)
+
+
+def is_about(actual: ActualIntents, client: WorkloadRef) -> bool:
+    """Whether an object is about a workload. A person may leave the kind open; a discovered object never does."""
+    if (actual.namespace, actual.client.name) != (client.namespace, client.name):
+        return False
+    return actual.client.kind == client.kind or (not actual.discovered and not actual.client.kind)

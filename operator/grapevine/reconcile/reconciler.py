@@ -1,0 +1,162 @@
+"""The loop that makes the cluster say what the graph knows: key → plan → write, until nothing is left."""
+
+import asyncio
+import logging
+from collections import Counter
+from collections.abc import Callable
+
+from grapevine.model.errors import PermanentInputError, RetryableError
+from grapevine.model.intents import ActualIntents, DesiredIntents
+from grapevine.model.metric import Metric
+from grapevine.model.workload import WorkloadRef
+from grapevine.reconcile.actual import ActualStore
+from grapevine.reconcile.plan import ApplySpec, ApplyStatus, Change, Create, next_change
+from grapevine.reconcile.ports import IntentsWriter
+from grapevine.reconcile.queue import KeyQueue
+from grapevine.settings import ReconcileSettings
+
+logger = logging.getLogger(__name__)
+
+_MAX_CHANGES = 4
+"""Changes to one object in one go; a plan needs two, one more where somebody else wrote in between."""
+_REFUSED_AFTER_MS = 60_000
+"""Pause after an object was refused for good: its input may be mended, so it is tried again, rarely."""
+_IDLE_S = 1.0
+_WARN_EVERY_MS = 60_000
+
+
+class Reconciler:
+    """Works keys off the queue with a few tasks; one workload's failure never stops another's."""
+
+    def __init__(
+        self,
+        *,
+        desired_of: Callable[[WorkloadRef], DesiredIntents],
+        actual: ActualStore,
+        writer: IntentsWriter,
+        clock: Callable[[], int],
+        settings: ReconcileSettings,
+        on_written: Callable[[WorkloadRef], None],
+    ) -> None:
+        self._desired_of = desired_of
+        self._actual = actual
+        self._writer = writer
+        self._clock = clock
+        self._settings = settings
+        self._on_written = on_written
+        self._queue: KeyQueue[WorkloadRef] = KeyQueue(coalesce_ms=settings.coalesce_ms)
+        self._wake = asyncio.Event()
+        self._warned_ms: dict[str, int] = {}
+        self.writes: Counter[str] = Counter()
+        """Writes by change (`Create`, `ApplySpec`, `ApplyStatus`), and those that were `retried` or `refused`."""
+
+    def enqueue(self, client: WorkloadRef) -> None:
+        """Ask for the client's object to be looked at."""
+        self._queue.add(client, self._clock())
+        self._wake.set()
+
+    def is_pending(self, client: WorkloadRef) -> bool:
+        """Whether something of the client may not be written yet."""
+        return self._queue.holds(client)
+
+    @property
+    def depth(self) -> int:
+        """Clients waiting or being written."""
+        return len(self._queue)
+
+    def metrics(self) -> list[Metric]:
+        """Return the loop's own measurements."""
+        return [
+            Metric(
+                "grapevine_intents_writes", "counter", "Writes of ClientIntents by result.", dict(self.writes), "result"
+            ),
+            Metric("grapevine_intents_pending", "gauge", "Workloads waiting to be written.", {"": self.depth}),
+            Metric(
+                "grapevine_intents_objects", "gauge", "ClientIntents objects in the cluster.", {"": len(self._actual)}
+            ),
+        ]
+
+    async def run(self) -> None:
+        """Work until cancelled."""
+        async with asyncio.TaskGroup() as tasks:
+            for _ in range(self._settings.workers):
+                tasks.create_task(self._work())
+
+    async def flush(self, timeout_s: float) -> bool:
+        """Hurry what waits; return whether everything was written within `timeout_s`. `run` must be running."""
+        try:
+            async with asyncio.timeout(timeout_s):
+                while len(self._queue):
+                    self._queue.hurry(self._clock())
+                    self._wake.set()
+                    await asyncio.sleep(0.01)
+        except TimeoutError:
+            return False
+        return True
+
+    async def _work(self) -> None:
+        while True:
+            client = self._queue.take(self._clock())
+            if client is None:
+                await self._wait()
+                continue
+            is_done, after_ms = await self._settle(client)
+            self._queue.finish(client, self._clock(), is_done=is_done, after_ms=after_ms)
+            # What is refused for good must not keep other workloads' batches from being called durable.
+            if after_ms == _REFUSED_AFTER_MS or not self._queue.holds(client):
+                self._on_written(client)
+
+    async def _wait(self) -> None:
+        self._wake.clear()
+        due_ms = self._queue.next_due_ms()
+        idle_s = _IDLE_S if due_ms is None else min(max(due_ms - self._clock(), 1) / 1000, _IDLE_S)
+        try:
+            async with asyncio.timeout(idle_s):
+                await self._wake.wait()
+        except TimeoutError:
+            pass
+
+    async def _settle(self, client: WorkloadRef) -> tuple[bool, int]:
+        """Write until the plan is empty; return whether it is, and how long to wait before the next try."""
+        try:
+            for _ in range(_MAX_CHANGES):
+                change = self._next_change(client)
+                if change is None:
+                    return True, 0
+                self._actual.put(await self._write(change))
+        except RetryableError as e:
+            self.writes["retried"] += 1
+            self._warn("ClientIntents not written, will retry", client, e)
+            return False, int((e.after_s or 0) * 1000)
+        except PermanentInputError as e:
+            self.writes["refused"] += 1
+            self._warn("ClientIntents refused", client, e)
+            return False, _REFUSED_AFTER_MS
+        self._warn("ClientIntents keeps changing under us, will retry", client, None)
+        return False, 0
+
+    def _next_change(self, client: WorkloadRef) -> Change | None:
+        return next_change(
+            self._desired_of(client),
+            self._actual.object_of(client),
+            is_taken=lambda name: self._actual.is_taken(client.namespace, name),
+            now_ms=self._clock(),
+            refresh_ms=self._settings.refresh_s * 1000,
+        )
+
+    async def _write(self, change: Change) -> ActualIntents:
+        match change:
+            case Create(resource):
+                written = await self._writer.create(resource)
+            case ApplySpec(resource):
+                written = await self._writer.apply(resource)
+            case ApplyStatus(resource):
+                written = await self._writer.apply_status(resource)
+        self.writes[type(change).__name__] += 1
+        return written
+
+    def _warn(self, message: str, client: WorkloadRef, error: Exception | None) -> None:
+        now_ms = self._clock()
+        if now_ms - self._warned_ms.get(message, -_WARN_EVERY_MS) >= _WARN_EVERY_MS:
+            self._warned_ms[message] = now_ms
+            logger.warning(message, extra={"workload": str(client), "error": str(error or "")})

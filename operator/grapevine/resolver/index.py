@@ -1,0 +1,268 @@
+"""The cluster as far as identity and names need it: fed with records, asked for workloads and targets."""
+
+import re
+from collections.abc import Iterable
+
+from grapevine.model.target import (
+    Destination,
+    DomainDestination,
+    InternetTarget,
+    ServiceDestination,
+    ServiceTarget,
+    Target,
+    WorkloadDestination,
+    WorkloadTarget,
+)
+from grapevine.model.workload import ServiceRef, WorkloadRef
+from grapevine.resolver.addresses import AddressIndex
+from grapevine.resolver.names import try_service_name
+from grapevine.resolver.owners import OwnerIndex
+from grapevine.resolver.records import (
+    NodeRecord,
+    OwnerRecord,
+    PodRecord,
+    Record,
+    RecordGone,
+    ServiceRecord,
+    SliceRecord,
+)
+
+OWNER_KINDS = frozenset({"ReplicaSet", "Deployment", "StatefulSet", "DaemonSet", "Job", "CronJob"})
+"""Owner kinds the informers deliver; any other kind ends a chain with its own name and kind."""
+_API_SERVER = ServiceRef("default", "kubernetes")
+_MAX_EXTERNAL_NAME_HOPS = 8
+
+
+class ClusterIndex:
+    """Pods, owners, Services, slices and nodes, joined.
+
+    `apply` tells which Services may now have another target, so that the graph moves their edges; all else is asked.
+    """
+
+    def __init__(self, cluster_domain: str) -> None:
+        self._domain = cluster_domain
+        self._addresses = AddressIndex()
+        self._owners = OwnerIndex(OWNER_KINDS)
+        self._pods: dict[str, PodRecord] = {}
+        self._pod_uids: dict[tuple[str, str], str] = {}
+        self._services: dict[ServiceRef, ServiceRecord] = {}
+        self._slices: dict[ServiceRef, dict[str, SliceRecord]] = {}
+        self._services_of_pod: dict[tuple[str, str], set[ServiceRef]] = {}
+        self._last_owner: dict[ServiceRef, WorkloadRef] = {}
+        self._nodes: dict[str, tuple[str, ...]] = {}
+        self._host_ips: frozenset[str] = frozenset()
+        self._reported_host_ips: dict[str, tuple[str, ...]] = {}
+        self._external_aliases: dict[ServiceRef, set[ServiceRef]] = {}
+
+    # --- feeding
+
+    def apply(self, records: Iterable[Record | RecordGone]) -> set[ServiceRef]:
+        """Take in new states and removals; return the Services whose target may have changed."""
+        changed: set[ServiceRef] = set()
+        for item in records:
+            gone = isinstance(item, RecordGone)
+            record = item.record if isinstance(item, RecordGone) else item
+            match record:
+                case PodRecord():
+                    changed |= (
+                        self._drop_pod(record, item.at_ms) if isinstance(item, RecordGone) else self._put_pod(record)
+                    )
+                case OwnerRecord():
+                    if isinstance(item, RecordGone):
+                        self._owners.mark_gone(record, item.at_ms)
+                    elif self._owners.put(record):
+                        changed |= self._services_in(record.namespace)
+                case ServiceRecord():
+                    changed |= self._put_service(record, gone=gone)
+                case SliceRecord():
+                    changed |= self._put_slice(record, gone=gone)
+                case NodeRecord():
+                    self._put_node(record, gone=gone)
+        return changed
+
+    def put_host_ips(self, node: str, ips: tuple[str, ...]) -> None:
+        """Take in the addresses a capture process reports of its own node."""
+        if ips and self._reported_host_ips.get(node) != ips:
+            self._reported_host_ips[node] = ips
+            self._refresh_host_ips()
+
+    def remember_owner(self, service: ServiceRef, workload: WorkloadRef) -> None:
+        """Seed the last known owner of a Service from the cluster's status after a restart."""
+        self._last_owner.setdefault(service, workload)
+
+    def forget_before(self, at_ms: int) -> None:
+        """Drop tombstones of what ended before `at_ms` (observation time)."""
+        for uid in self._addresses.forget_before(at_ms):
+            pod = self._pods.get(uid)
+            if pod is not None and self._pod_uids.get((pod.namespace, pod.name)) != uid:
+                del self._pods[uid]
+        self._owners.forget_before(at_ms)
+
+    # --- asking
+
+    def is_host_address(self, ip: str) -> bool:
+        """Whether it is an address of a node or of a pod network's gateway: never a pod's."""
+        return ip in self._host_ips
+
+    def pod_at(self, ip: str, at_ms: int) -> PodRecord | None:
+        """Return the pod that held the address at that time, or None."""
+        return self._addresses.pod_at(ip, at_ms)
+
+    def workload_of(self, pod: PodRecord) -> tuple[WorkloadRef, bool]:
+        """Return the pod's workload, and whether that is certain (False: an owner may only be late)."""
+        if pod.override:
+            return WorkloadRef(pod.namespace, "", pod.override), True
+        if pod.owner is None:
+            return WorkloadRef(pod.namespace, "Pod", pod.name.replace(".", "_")), True
+        if pod.owner.kind == "Node":
+            # A mirror pod is named <manifest>-<node>: one workload over all nodes.
+            return WorkloadRef(
+                pod.namespace, "Pod", pod.name.removesuffix("-" + pod.owner.name).replace(".", "_")
+            ), True
+        root = self._owners.root_of(pod.namespace, pod.owner)
+        return WorkloadRef(pod.namespace, root.kind, root.name.replace(".", "_")), root.is_certain
+
+    def is_resolver(self, pod: PodRecord) -> bool:
+        """Whether the pod stands behind a Service on port 53: it asks on behalf of others."""
+        services = self._services_of_pod.get((pod.namespace, pod.name), ())
+        return any((record := self._services.get(s)) is not None and 53 in record.ports for s in services)
+
+    def has_service(self, service: ServiceRef) -> bool:
+        """Whether the Service exists now."""
+        return service in self._services
+
+    def has_pod_host(self, service: ServiceRef, host: str) -> bool:
+        """Whether a pod is known under that host name behind a headless Service, ready or not."""
+        record = self._services.get(service)
+        return bool(record and record.headless) and self._pod_of_host(service, host) is not None
+
+    def target_of(self, destination: Destination) -> Target:
+        """Return who stands behind a destination now: one workload, else the Service, or the domain."""
+        match destination:
+            case WorkloadDestination(workload):
+                return WorkloadTarget(workload)
+            case DomainDestination(domain):
+                return InternetTarget(domain)
+            case ServiceDestination():
+                return self._service_target(destination)
+
+    # --- targets
+
+    def _service_target(self, destination: ServiceDestination) -> Target:
+        for _ in range(_MAX_EXTERNAL_NAME_HOPS):
+            service = ServiceRef(destination.namespace, destination.service)
+            record = self._services.get(service)
+            if record is None or not record.external_name:
+                break
+            inside = try_service_name(record.external_name, self._domain)
+            if inside is None:
+                return InternetTarget(record.external_name)
+            destination = ServiceDestination(inside.namespace, inside.service, inside.host)
+        service = ServiceRef(destination.namespace, destination.service)
+        if service != _API_SERVER:
+            if destination.host and (pod := self._pod_of_host(service, destination.host)):
+                return WorkloadTarget(self.workload_of(pod)[0])
+            if owner := self._single_owner(service):
+                return WorkloadTarget(owner)
+        return ServiceTarget(service.namespace, service.name)
+
+    def _single_owner(self, service: ServiceRef) -> WorkloadRef | None:
+        owners: set[WorkloadRef | None] = set()
+        for slice_ in self._slices.get(service, {}).values():
+            for endpoint in slice_.endpoints:
+                uid = self._pod_uids.get((slice_.namespace, endpoint.pod))
+                owners.add(self.workload_of(self._pods[uid])[0] if uid else None)
+        if not owners:
+            return self._last_owner.get(service)  # scaled to zero keeps its last one
+        if len(owners) > 1:
+            self._last_owner.pop(service, None)
+            return None
+        owner = owners.pop()
+        if owner is not None:
+            self._last_owner[service] = owner
+        return owner
+
+    def _pod_of_host(self, service: ServiceRef, host: str) -> PodRecord | None:
+        for slice_ in self._slices.get(service, {}).values():
+            for endpoint in slice_.endpoints:
+                if endpoint.host == host and (uid := self._pod_uids.get((slice_.namespace, endpoint.pod))):
+                    return self._pods[uid]
+        uid = self._pod_uids.get((service.namespace, host))  # not ready pods of a StatefulSet may be in no slice
+        pod = self._pods[uid] if uid else None
+        return pod if pod and pod.owner and re.fullmatch(re.escape(pod.owner.name) + r"-\d+", host) else None
+
+    # --- records
+
+    def _put_pod(self, pod: PodRecord) -> set[ServiceRef]:
+        key = (pod.namespace, pod.name)
+        before = self._pods.get(self._pod_uids.get(key, ""))
+        self._pods[pod.uid] = pod
+        self._pod_uids[key] = pod.uid
+        self._addresses.hold(pod)
+        if before is not None and (before.owner, before.override) == (pod.owner, pod.override):
+            return set()
+        return self._with_aliases(self._services_of_pod.get(key, set()))
+
+    def _drop_pod(self, pod: PodRecord, at_ms: int) -> set[ServiceRef]:
+        self._addresses.hold(pod)
+        self._addresses.release(pod, at_ms)
+        self._pods[pod.uid] = pod
+        key = (pod.namespace, pod.name)
+        if self._pod_uids.get(key) == pod.uid:
+            del self._pod_uids[key]
+        if not pod.ips or pod.host_network:
+            del self._pods[pod.uid]
+        return self._with_aliases(self._services_of_pod.get(key, set()))
+
+    def _put_service(self, record: ServiceRecord, *, gone: bool) -> set[ServiceRef]:
+        service = ServiceRef(record.namespace, record.name)
+        for aliases in self._external_aliases.values():
+            aliases.discard(service)
+        if gone:
+            self._services.pop(service, None)
+        else:
+            self._services[service] = record
+            if inside := try_service_name(record.external_name, self._domain):
+                self._external_aliases.setdefault(ServiceRef(inside.namespace, inside.service), set()).add(service)
+        return self._with_aliases({service})
+
+    def _put_slice(self, record: SliceRecord, *, gone: bool) -> set[ServiceRef]:
+        service = ServiceRef(record.namespace, record.service)
+        slices = self._slices.setdefault(service, {})
+        before = slices.pop(record.name, None)
+        if not gone:
+            slices[record.name] = record
+        for endpoint in before.endpoints if before else ():
+            keeps = any(endpoint.pod == e.pod for s in slices.values() for e in s.endpoints)
+            if not keeps and (services := self._services_of_pod.get((record.namespace, endpoint.pod))):
+                services.discard(service)
+                if not services:
+                    del self._services_of_pod[record.namespace, endpoint.pod]
+        for endpoint in record.endpoints if not gone else ():
+            if endpoint.pod:
+                self._services_of_pod.setdefault((record.namespace, endpoint.pod), set()).add(service)
+        if not slices:
+            del self._slices[service]
+        return self._with_aliases({service})
+
+    def _put_node(self, record: NodeRecord, *, gone: bool) -> None:
+        if gone:
+            self._nodes.pop(record.name, None)
+            self._reported_host_ips.pop(record.name, None)
+        else:
+            self._nodes[record.name] = record.addresses
+        self._refresh_host_ips()
+
+    def _refresh_host_ips(self) -> None:
+        everything = (*self._nodes.values(), *self._reported_host_ips.values())
+        self._host_ips = frozenset(ip for ips in everything for ip in ips)
+
+    def _services_in(self, namespace: str) -> set[ServiceRef]:
+        return self._with_aliases({s for s in self._slices if s.namespace == namespace})
+
+    def _with_aliases(self, services: set[ServiceRef]) -> set[ServiceRef]:
+        """Add the ExternalName Services that point at one of them."""
+        found = set(services)
+        for service in services:
+            found |= self._external_aliases.get(service, set())
+        return found

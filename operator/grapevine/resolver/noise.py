@@ -1,0 +1,55 @@
+"""Look-ups that say nothing about who talks to whom, each by a reason that is counted.
+
+The reasons are the label values of `grapevine_lookups_unresolved_total` (docs/reference/metrics.md).
+"""
+
+from enum import StrEnum
+
+from grapevine.resolver.names import is_reverse
+
+_ADDRESS_QUESTIONS = frozenset({"A", "AAAA", "SRV", "HTTPS", "SVCB", "ANY"})
+"""Questions a client asks before it connects."""
+
+
+class Reason(StrEnum):
+    """Why an observation became no edge."""
+
+    REVERSE = "reverse"
+    """A reverse look-up (PTR): logging, not calling."""
+    QUESTION_TYPE = "question-type"
+    """No question for an address or service (TXT, MX, SOA, …)."""
+    LOCAL = "local"
+    """`localhost` or the root."""
+    OWN = "own"
+    """Asked by Grapevine itself."""
+    RESOLVER = "resolver"
+    """Asked by a DNS server for somebody else."""
+    SEARCH_LIST = "search-list"
+    """A complete Service name with a search suffix behind it."""
+    NAMESPACE_NAME = "namespace-name"
+    """A node of the cluster's DNS tree that is no Service: `<namespace>.svc.<domain>` and the like."""
+    HOST_NETWORK = "host-network"
+    """Asked from an address of a node: a hostNetwork pod or the node itself, which DNS cannot tell apart."""
+    NO_POD = "no-pod"
+    """No pod held the address at that time."""
+    CHANGED_HANDS = "changed-hands"
+    """The address went to another workload within the window."""
+    OWNER_UNKNOWN = "owner-unknown"
+    """The pod's owner has not been delivered yet; retried."""
+    SERVICE_UNKNOWN = "service-unknown"
+    """DNS answered for a Service that has not been delivered yet; retried."""
+
+
+RETRIED = frozenset({Reason.NO_POD, Reason.OWNER_UNKNOWN, Reason.SERVICE_UNKNOWN})
+"""Reasons that a record still under way may remove."""
+
+
+def noise_of_question(qname: str, qtype: str) -> Reason | None:
+    """Return why the question alone already says nothing, or None."""
+    if is_reverse(qname):
+        return Reason.REVERSE
+    if qtype not in _ADDRESS_QUESTIONS:
+        return Reason.QUESTION_TYPE
+    if not qname or qname == "localhost" or qname.endswith(".localhost"):
+        return Reason.LOCAL
+    return None

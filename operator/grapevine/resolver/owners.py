@@ -1,0 +1,80 @@
+"""Owner chains: from a pod's controller up to the root that names the workload."""
+
+import re
+from dataclasses import dataclass
+
+from grapevine.resolver.records import OwnerKey, OwnerRecord
+
+_JOB_OF_CRONJOB = re.compile(r"(?P<cronjob>.+)-\d+")
+_MAX_DEPTH = 16
+"""Longer chains do not occur; a cycle, which the API does not forbid, ends here."""
+
+
+@dataclass(frozen=True, slots=True)
+class Root:
+    """Top of an owner chain."""
+
+    kind: str
+    name: str
+    is_certain: bool
+    """False where an object that the informers should deliver is missing: it may only be late."""
+
+
+class OwnerIndex:
+    """Owners by (namespace, kind, name); a removed one stays while the caller keeps pods of it.
+
+    The uid is a check among owners of one name: the one whose uid the reference carries, else the newest.
+    """
+
+    def __init__(self, readable_kinds: frozenset[str]) -> None:
+        self._readable_kinds = readable_kinds
+        self._records: dict[tuple[str, str, str], dict[str, OwnerRecord]] = {}
+        self._gone_ms: dict[tuple[str, str, str, str], int] = {}
+
+    def put(self, record: OwnerRecord) -> bool:
+        """Take in an owner; return whether anything about it is new."""
+        generations = self._records.setdefault((record.namespace, record.kind, record.name), {})
+        self._gone_ms.pop((record.namespace, record.kind, record.name, record.uid), None)
+        if generations.get(record.uid) == record:
+            return False
+        generations.pop(record.uid, None)
+        generations[record.uid] = record
+        return True
+
+    def mark_gone(self, record: OwnerRecord, at_ms: int) -> None:
+        """Remember that the owner was deleted; its pods' look-ups may still arrive."""
+        self._gone_ms[record.namespace, record.kind, record.name, record.uid] = at_ms
+
+    def forget_before(self, at_ms: int) -> None:
+        """Drop owners deleted before `at_ms`."""
+        for key in [k for k, gone_ms in self._gone_ms.items() if gone_ms < at_ms]:
+            del self._gone_ms[key]
+            generations = self._records[key[:3]]
+            del generations[key[3]]
+            if not generations:
+                del self._records[key[:3]]
+
+    def root_of(self, namespace: str, owner: OwnerKey) -> Root:
+        """Return the root above `owner`; where the chain cannot be read further, that reference's name and kind."""
+        for _ in range(_MAX_DEPTH):
+            record = self._find(namespace, owner)
+            if record is None:
+                return self._root_of_missing(namespace, owner)
+            if record.owner is None:
+                return Root(owner.kind, owner.name, is_certain=True)
+            owner = record.owner
+        return Root(owner.kind, owner.name, is_certain=True)
+
+    def _find(self, namespace: str, owner: OwnerKey) -> OwnerRecord | None:
+        generations = self._records.get((namespace, owner.kind, owner.name))
+        if not generations:
+            return None
+        return generations.get(owner.uid) or next(reversed(generations.values()))
+
+    def _root_of_missing(self, namespace: str, owner: OwnerKey) -> Root:
+        if owner.kind == "Job" and (match := _JOB_OF_CRONJOB.fullmatch(owner.name)):
+            # A finished Job is gone soon (ttlSecondsAfterFinished, history limits); its name still tells its CronJob.
+            cronjob = match["cronjob"]
+            if (namespace, "CronJob", cronjob) in self._records:
+                return Root("CronJob", cronjob, is_certain=True)
+        return Root(owner.kind, owner.name, is_certain=owner.kind not in self._readable_kinds)

@@ -1,0 +1,56 @@
+"""What became no edge, by reason and, bounded, by address: a blind spot is counted and named, never guessed at."""
+
+from collections import Counter
+from dataclasses import dataclass, field
+
+from grapevine.model.metric import Metric
+from grapevine.model.observation import DnsObservation
+from grapevine.resolver.noise import Reason
+
+_MAX_ADDRESSES = 1_000
+_MAX_NAMES = 5
+_NAMED = frozenset({Reason.HOST_NETWORK, Reason.NO_POD, Reason.CHANGED_HANDS})
+"""Reasons where the address is the finding; the others are noise."""
+
+
+@dataclass(slots=True)
+class UnresolvedAddress:
+    """Look-ups from one address that could not be given to a workload."""
+
+    reason: Reason
+    client_ip: str
+    count: int = 0
+    names: set[str] = field(default_factory=set)
+    """Some of the names asked for from there."""
+
+
+class UnresolvedTally:
+    """Counts by reason, and the addresses behind those reasons that are blind spots."""
+
+    def __init__(self) -> None:
+        self.by_reason: Counter[str] = Counter()
+        self._addresses: dict[tuple[Reason, str], UnresolvedAddress] = {}
+
+    def add(self, observation: DnsObservation, reason: Reason) -> None:
+        """Count an observation's look-ups."""
+        self.by_reason[reason] += observation.count
+        if reason not in _NAMED:
+            return
+        key = (reason, observation.client_ip)
+        entry = self._addresses.get(key)
+        if entry is None:
+            if len(self._addresses) >= _MAX_ADDRESSES:
+                return
+            entry = self._addresses[key] = UnresolvedAddress(reason, observation.client_ip)
+        entry.count += observation.count
+        if observation.answers and len(entry.names) < _MAX_NAMES:
+            entry.names.add(observation.qname)
+
+    def metrics(self) -> list[Metric]:
+        """Return the counts by reason."""
+        text = "Look-ups that became no edge, by reason."
+        return [Metric("grapevine_lookups_unresolved", "counter", text, dict(self.by_reason), "reason")]
+
+    def addresses(self) -> list[UnresolvedAddress]:
+        """Return the addresses, those with the most look-ups first."""
+        return sorted(self._addresses.values(), key=lambda a: (-a.count, a.client_ip))
