@@ -1,0 +1,98 @@
+"""What went through capture and what did not, by reason; every batch header carries the numbers.
+
+The accounts close, which the tests check: every frame is a message, a segment or one `skip`/`reject` of the
+frame stage, and every message is an event, a folded copy or one `skip`/`reject` of the message stage.
+"""
+
+from enum import StrEnum
+
+
+class Reason(StrEnum):
+    """Every reason capture counts by: its name on the wire, its kind and its meaning.
+
+    Kinds: `flow` went through, `skip` was not meant for us, `reject` could not be used, `partial` was used as far as
+    it went, `loss` would have been used but for a bound or a failure.
+    """
+
+    kind: str
+    meaning: str
+
+    def __new__(cls, value: str, kind: str, meaning: str) -> "Reason":
+        """Make the member; the enum's own protocol."""
+        member = str.__new__(cls, value)
+        member._value_ = value
+        member.kind = kind
+        member.meaning = meaning
+        return member
+
+    FRAMES = "frames", "flow", "frames read from the source"
+    SEGMENTS = "segments", "flow", "TCP segments from port 53, with or without data"
+    MESSAGES = "messages", "flow", "DNS messages: UDP datagrams from port 53 and messages reassembled from TCP"
+    EVENTS = "events", "flow", "responses reported, the copies of one counted once"
+    FOLDED = "folded", "flow", "further copies of a response that is reported once"
+
+    NOT_IP = "not-ip", "skip", "frame carries neither IPv4 nor IPv6"
+    NOT_UDP_TCP = "not-udp-tcp", "skip", "packet carries neither UDP nor TCP"
+    NOT_A_RESPONSE = "not-from-port-53", "skip", "datagram or segment that does not come from port 53: mostly queries"
+    LATER_FRAGMENT = "later-fragment", "skip", "fragment other than the first: it has no ports"
+    SHORT_FRAME = "short-frame", "reject", "headers cut short by the snap length, or lengths in them that lie"
+    CUT_PAYLOAD = "cut-payload", "partial", "payload cut by the snap length or by fragmentation; used up to the cut"
+
+    RETRANSMITTED = "tcp-retransmitted", "skip", "segments that brought nothing new"
+    MIDWAY = "tcp-midway", "skip", "segments of a connection whose start was not seen, at no start of a message"
+    STREAM_GARBAGE = "tcp-garbage", "reject", "connections dropped because no DNS message stands where one must"
+    STREAM_OVERFLOW = "tcp-overflow", "loss", "connections dropped with more out of order than the cap allows"
+    STREAM_EVICTED = "tcp-evicted", "loss", "connections dropped, longest silent first, for the cap on flows or bytes"
+    STREAM_IDLE = "tcp-idle", "loss", "connections that fell silent within a message"
+
+    SHORT_MESSAGE = "short-message", "reject", "message shorter than a DNS header"
+    QUERY = "query", "skip", "message from port 53 that is a query (QR=0)"
+    OPCODE = "opcode", "skip", "response to something else than QUERY: NOTIFY, UPDATE, …"
+    QUESTION_COUNT = "question-count", "reject", "response without exactly one question"
+    QUESTION_CLASS = "question-class", "skip", "question of another class than IN"
+    BAD_QUESTION = "bad-question", "reject", "question that cannot be decoded"
+    TRUNCATED_RESPONSE = (
+        "truncated-response",
+        "skip",
+        "response with TC set and no answer: the client asks again over TCP",
+    )
+    BAD_RECORD = "bad-record", "partial", "answer records that cannot be decoded; the others of the message are used"
+    CUT_ANSWERS = (
+        "cut-answers",
+        "partial",
+        "messages with more records, labels or answers than the caps; used up to them",
+    )
+
+    FOLD_EARLY = "fold-early", "loss", "responses reported before their time for the cap on held ones; may count twice"
+    WINDOW_FULL = "window-full", "loss", "responses not reported: the window already held its cap of distinct ones"
+    KERNEL_DROPS = "kernel-drops", "loss", "packets the kernel dropped because capture did not read fast enough"
+
+    SPOOL_OVERFLOW = "spool-overflow", "loss", "batches dropped, oldest first, for the cap on what waits to be durable"
+    BATCH_REFUSED = "batch-refused", "loss", "batches the operator refused for good (400, 413)"
+    OPERATOR_BUSY = "operator-busy", "flow", "requests the operator asked to repeat later (429)"
+    SEND_FAILED = (
+        "send-failed",
+        "flow",
+        "requests that failed and are repeated: no connection, no answer, another status",
+    )
+    RESENT = "resent", "flow", "batches sent again because the operator was restarted"
+
+
+class Counters:
+    """Numbers by reason, cumulative. One thread adds; any thread may take a snapshot, for the keys never change."""
+
+    __slots__ = ("_numbers",)
+
+    def __init__(self) -> None:
+        self._numbers: dict[Reason, int] = dict.fromkeys(Reason, 0)
+
+    def add(self, reason: Reason, number: int = 1) -> None:
+        """Count `number` more of `reason`."""
+        self._numbers[reason] += number
+
+    def __getitem__(self, reason: Reason) -> int:
+        return self._numbers[reason]
+
+    def snapshot(self) -> dict[str, int]:
+        """Return the reasons that occurred, in the order of `Reason`."""
+        return {reason.value: number for reason, number in self._numbers.items() if number}

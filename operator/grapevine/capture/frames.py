@@ -1,0 +1,179 @@
+"""Frame of a link layer → the UDP datagram or TCP segment inside. Pure; hostile bytes give a `Reason`, never an error.
+
+Ethernet (IEEE 802.3 with 802.1Q/802.1ad tags), Linux cooked v1 and v2, raw IP; IPv4 (RFC 791), IPv6 (RFC 8200),
+UDP (RFC 768), TCP (RFC 9293). Link types: https://www.tcpdump.org/linktypes.html.
+"""
+
+from collections.abc import Callable, Mapping
+from struct import Struct
+from types import MappingProxyType
+from typing import Final, NamedTuple
+
+from grapevine.capture.counters import Reason
+
+UDP: Final = 17
+TCP: Final = 6
+
+DIRECTION_UNKNOWN: Final = -1
+DIRECTION_OUTGOING: Final = 4
+"""`PACKET_OUTGOING` of linux/if_packet.h; 0 is HOST, 3 is OTHERHOST."""
+
+ETHERTYPE_IPV4: Final = 0x0800
+ETHERTYPE_IPV6: Final = 0x86DD
+
+_VLAN_TAGS: Final = frozenset((0x8100, 0x88A8, 0x9100))
+_MAX_VLAN_TAGS: Final = 2
+_HOP_BY_HOP, _ROUTING, _FRAGMENT, _DESTINATION = 0, 43, 44, 60
+_MAX_EXTENSIONS: Final = 8
+"""Extension headers followed; RFC 8200 §4.1 knows fewer kinds, each at most twice."""
+
+_U16: Final = Struct("!H")
+_UDP: Final = Struct("!HHH")
+_TCP: Final = Struct("!HHIIBB")
+
+
+class Packet(NamedTuple):
+    """One datagram or segment. A NamedTuple: one is made of every frame, and a frozen dataclass costs thrice."""
+
+    proto: int
+    """`UDP` or `TCP`."""
+    src: bytes
+    """Address, 4 or 16 octets."""
+    dst: bytes
+    src_port: int
+    dst_port: int
+    payload: bytes
+    is_cut: bool
+    """Payload is shorter than its header says: snap length, or the first of several fragments."""
+    direction: int
+    """Packet type of Linux (`PACKET_HOST` 0 … `PACKET_OUTGOING` 4), or `DIRECTION_UNKNOWN` (Ethernet, raw IP)."""
+    flags: int
+    """TCP flags octet; 0 for UDP."""
+    seq: int
+    """TCP sequence number; 0 for UDP."""
+
+
+def parse_frame(linktype: int, frame: bytes) -> Packet | Reason:
+    """Return what `frame` carries. `linktype` must be one of `SUPPORTED_LINKTYPES`."""
+    return _LINKS[linktype](frame)
+
+
+def parse_network(ethertype: int, data: bytes, start: int, direction: int) -> Packet | Reason:
+    """Return what the packet at `start` carries; VLAN tags may still stand before its network header."""
+    for _ in range(_MAX_VLAN_TAGS):
+        if ethertype not in _VLAN_TAGS:
+            break
+        if len(data) < start + 4:
+            return Reason.SHORT_FRAME
+        (ethertype,) = _U16.unpack_from(data, start + 2)
+        start += 4
+    if ethertype == ETHERTYPE_IPV4:
+        return _parse_ipv4(data, start, direction)
+    if ethertype == ETHERTYPE_IPV6:
+        return _parse_ipv6(data, start, direction)
+    return Reason.NOT_IP
+
+
+def _parse_ethernet(frame: bytes) -> Packet | Reason:
+    if len(frame) < 14:
+        return Reason.SHORT_FRAME
+    return parse_network(_U16.unpack_from(frame, 12)[0], frame, 14, DIRECTION_UNKNOWN)
+
+
+def _parse_cooked_v1(frame: bytes) -> Packet | Reason:
+    if len(frame) < 16:
+        return Reason.SHORT_FRAME
+    return parse_network(_U16.unpack_from(frame, 14)[0], frame, 16, _U16.unpack_from(frame, 0)[0])
+
+
+def _parse_cooked_v2(frame: bytes) -> Packet | Reason:
+    if len(frame) < 20:
+        return Reason.SHORT_FRAME
+    return parse_network(_U16.unpack_from(frame, 0)[0], frame, 20, frame[10])
+
+
+def _parse_raw(frame: bytes) -> Packet | Reason:
+    if not frame:
+        return Reason.SHORT_FRAME
+    version = frame[0] >> 4
+    if version == 4:
+        return _parse_ipv4(frame, 0, DIRECTION_UNKNOWN)
+    return _parse_ipv6(frame, 0, DIRECTION_UNKNOWN) if version == 6 else Reason.NOT_IP
+
+
+_LINKS: Final[Mapping[int, Callable[[bytes], Packet | Reason]]] = MappingProxyType(
+    {
+        1: _parse_ethernet,
+        101: _parse_raw,
+        113: _parse_cooked_v1,
+        228: _parse_raw,
+        229: _parse_raw,
+        276: _parse_cooked_v2,
+    }
+)
+
+SUPPORTED_LINKTYPES: Final = frozenset(_LINKS)
+
+
+def _parse_ipv4(data: bytes, start: int, direction: int) -> Packet | Reason:
+    if len(data) < start + 20 or data[start] >> 4 != 4:
+        return Reason.SHORT_FRAME
+    body = start + (data[start] & 0x0F) * 4
+    total = _U16.unpack_from(data, start + 2)[0]
+    # 0: the kernel merged segments (GRO, TSO) to more than the field can say
+    end = start + total if total else len(data)
+    if body < start + 20 or end < body:
+        return Reason.SHORT_FRAME
+    if _U16.unpack_from(data, start + 6)[0] & 0x1FFF:
+        return Reason.LATER_FRAGMENT
+    addresses = data[start + 12 : start + 16], data[start + 16 : start + 20]
+    return _parse_transport(data[start + 9], addresses, data, body, end, direction)
+
+
+def _parse_ipv6(data: bytes, start: int, direction: int) -> Packet | Reason:
+    body = start + 40
+    if len(data) < body or data[start] >> 4 != 6:
+        return Reason.SHORT_FRAME
+    length = _U16.unpack_from(data, start + 4)[0]
+    end = body + length if length else len(data)  # 0: jumbogram (RFC 2675) or merged segments
+    header = data[start + 6]
+    for _ in range(_MAX_EXTENSIONS):
+        if header in (UDP, TCP):
+            addresses = data[start + 8 : start + 24], data[start + 24 : start + 40]
+            return _parse_transport(header, addresses, data, body, end, direction)
+        if header not in (_HOP_BY_HOP, _ROUTING, _DESTINATION, _FRAGMENT):
+            return Reason.NOT_UDP_TCP
+        if len(data) < body + 8:
+            return Reason.SHORT_FRAME
+        if header == _FRAGMENT and _U16.unpack_from(data, body + 2)[0] & 0xFFF8:
+            return Reason.LATER_FRAGMENT
+        size = 8 if header == _FRAGMENT else 8 + data[body + 1] * 8
+        header = data[body]
+        body += size
+    return Reason.NOT_UDP_TCP
+
+
+def _parse_transport(
+    proto: int, addresses: tuple[bytes, bytes], data: bytes, start: int, end: int, direction: int
+) -> Packet | Reason:
+    """Return the datagram or segment at `start`; `end` is where the IP header says that the packet ends."""
+    src, dst = addresses
+    available = min(end, len(data))
+    if proto == UDP:
+        if available < start + 8:
+            return Reason.SHORT_FRAME
+        src_port, dst_port, length = _UDP.unpack_from(data, start)
+        if 0 < length < 8:
+            return Reason.SHORT_FRAME
+        stop = start + length if length else end
+        payload = data[start + 8 : min(stop, available)]
+        return Packet(UDP, src, dst, src_port, dst_port, payload, stop > available, direction, 0, 0)
+    if proto == TCP:
+        if available < start + 20:
+            return Reason.SHORT_FRAME
+        src_port, dst_port, seq, _, offset, flags = _TCP.unpack_from(data, start)
+        body = start + (offset >> 4) * 4
+        if body < start + 20 or body > end:
+            return Reason.SHORT_FRAME
+        return Packet(TCP, src, dst, src_port, dst_port, data[body:available], end > available, direction, flags, seq)
+    return Reason.NOT_UDP_TCP
