@@ -8,10 +8,11 @@ from typing import Any
 
 import pytest
 import yaml
-from tests.support.api import Api, ApiError, Object
+from tests.support.api import MERGE, Api, ApiError, Object
 from tests.support.controlplane import ControlPlane
+from tests.support.eventually import eventually
 from tests.support.kubectl import Kubectl, KubectlError
-from tests.support.objects import CRD
+from tests.support.objects import CRD, install_crd
 
 pytestmark = [pytest.mark.integration, pytest.mark.usefixtures("clientintents_crd")]
 
@@ -248,6 +249,40 @@ def test_kubectl_applies_the_file_itself(fresh_control_plane: ControlPlane) -> N
         stored = json.loads(kubectl.run("get", "-f", str(CRD), "-o", "json"))
         assert yaml.safe_load(CRD.read_text())["spec"] == stored["spec"], "nothing is dropped or filled in"
         kubectl.run("delete", "-f", str(CRD))
+
+
+def test_object_from_before_the_rules_stays_usable(fresh_control_plane: ControlPlane) -> None:
+    """Ratcheting: what breaks a rule is refused only once somebody changes that very part."""
+    broken = _intents("default", {"kubernetes": {"name": "cart", "kind": "deployment"}}, kind="deployment")
+    with fresh_control_plane.api() as api:
+        install_crd(api, _without_rules(yaml.safe_load(CRD.read_text())))
+        api.create(broken)
+        install_crd(api)
+        eventually(lambda: _refuses(api, {**broken, "metadata": {"name": "probe", "namespace": "default"}}))
+
+        api.merge_status(broken, FULL_STATUS)
+        path = api.path_of(broken)
+        stored = api.request("PATCH", path, {"metadata": {"labels": {"a": "b"}}}, content_type=MERGE)
+        assert (stored["status"], stored["spec"]) == (FULL_STATUS, broken["spec"])
+
+        targets = [*broken["spec"]["targets"], {"service": {"name": "cart"}}]
+        with pytest.raises(ApiError, match=r"targets\[0\].*kind must start") as refused:
+            api.request("PATCH", path, {"spec": {"targets": targets}}, content_type=MERGE)
+        assert "spec.workload" not in refused.value.message, "the list is checked as a whole, the rest is not"
+
+
+def _without_rules(schema: Any) -> Any:
+    if isinstance(schema, dict):
+        return {key: _without_rules(child) for key, child in schema.items() if key != "x-kubernetes-validations"}
+    return [_without_rules(child) for child in schema] if isinstance(schema, list) else schema
+
+
+def _refuses(api: Api, obj: Object) -> bool:
+    try:
+        api.request("POST", f"{api.path(BETA, 'ClientIntents', 'default')}?dryRun=All", obj)
+    except ApiError as error:
+        return error.status == 422
+    return False
 
 
 # --- What it refuses

@@ -99,9 +99,9 @@ def replay_pod_events(
         yield event
 
 
-def install_crd(api: Api) -> None:
-    """Create or update the CRD of ClientIntents and wait until the API server serves every version of it."""
-    crd = yaml.safe_load(CRD.read_text())
+def install_crd(api: Api, crd: Object | None = None) -> None:
+    """Create or update the CRD of ClientIntents (ours by default) and wait until every version of it is served."""
+    crd = yaml.safe_load(CRD.read_text()) if crd is None else crd
     api.apply(crd, manager="tests", force=True)
     versions = [f"{crd['spec']['group']}/{version['name']}" for version in crd["spec"]["versions"]]
     eventually(lambda: all(_serves_clientintents(api, version) for version in versions))
