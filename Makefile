@@ -78,7 +78,7 @@ lint: init ## Check format, style, types and layers; changes nothing
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/mypy -p tests.support
-	$(BIN)/lint-imports
+	$(BIN)/lint-imports --no-logo
 
 .PHONY: fmt
 fmt: init ## Format the code and fix what ruff can fix
