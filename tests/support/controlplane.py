@@ -276,6 +276,9 @@ def _new_ec_key_pem() -> str:
 
 
 def _end_with_parent() -> None:
-    """Make Linux end this process with the thread that started it, however that ends (`PR_SET_PDEATHSIG`)."""
+    """Make Linux kill this process with the thread that started it, however that ends (`PR_SET_PDEATHSIG`).
+
+    Not by SIGTERM: an API server whose etcd is gone at the same moment would wait for it, orphaned.
+    """
     with suppress(AttributeError, OSError):
-        ctypes.CDLL(None).prctl(1, signal.SIGTERM)
+        ctypes.CDLL(None).prctl(1, signal.SIGKILL)
