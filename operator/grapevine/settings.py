@@ -55,8 +55,8 @@ class ReconcileSettings:
     """Entries of `status.observed`; what is over it is counted in the status and kept in memory."""
     coalesce_ms: int = 1_000
     """Shortest time between two writes of one object: a client's first look-ups become one write."""
-    refresh_s: int = 300
-    """How far `status.lastSeen` may lag behind before it alone is worth a write."""
+    refresh_ms: int = 300_000
+    """How far `status.lastSeen` may lag behind before it alone is worth a write; ≥ 1."""
     workers: int = 4
     """Objects written at the same time."""
 

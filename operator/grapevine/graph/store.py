@@ -73,6 +73,8 @@ class GraphStore:
         self._dirty: set[WorkloadRef] = set()
         self.overflow = {"clients-full": 0, "destinations-full": 0, "failures-full": 0}
         """What the bounds kept out, by bound."""
+        self.folded = {"search-list": 0, "nodata-twin": 0}
+        """Failed look-ups that an answer to another variant of the name, or question, explains."""
 
     # --- writing
 
@@ -172,6 +174,9 @@ class GraphStore:
             Metric("grapevine_clients", "gauge", "Client workloads in the map.", {"": len(self._clients)}),
             Metric("grapevine_destinations", "gauge", "Destinations in the map, over all clients.", {"": destinations}),
             Metric("grapevine_dead_dependencies", "gauge", "Names that never resolved, over all clients.", {"": dead}),
+            Metric(
+                "grapevine_lookups_folded", "counter", "Failed look-ups that an answer explains.", self.folded, "reason"
+            ),
             Metric("grapevine_graph_overflow", "counter", "What the map's bounds kept out.", self.overflow, "bound"),
         ]
 
@@ -201,10 +206,14 @@ class GraphStore:
             self._index(lookup.client, destination)
             self._dirty.add(lookup.client)
             return
-        _add_times(sighting, lookup)
+        if sighting.is_answered and not lookup.is_answered:
+            self._fold(lookup.rcode, lookup.count)  # the AAAA of a name that has an A, or the other way round
+            return
         if lookup.is_answered and not sighting.is_answered:
-            sighting.is_answered = True
+            self._fold("NODATA", sighting.count)
+            sighting.is_answered, sighting.count = True, 0
             self._dirty.add(lookup.client)
+        _add_times(sighting, lookup)
 
     def _explain(self, client: _Client, lookup: Lookup) -> None:
         """Withdraw the failures that an answer explains: the other variants of its name."""
@@ -217,7 +226,8 @@ class GraphStore:
         for name in names:
             client.answered[name] = None
             client.answered.move_to_end(name)
-            if client.failures.pop(name, None):
+            if failure := client.failures.pop(name, None):
+                self._fold(failure.rcode, failure.count)
                 self._dirty.add(lookup.client)
         while len(client.answered) > _MAX_ANSWERED:
             client.answered.popitem(last=False)
@@ -226,12 +236,14 @@ class GraphStore:
         client.search.note_attempt(lookup.name)
         base = client.search.base(lookup.name)
         if base in client.answered:
+            self._fold(lookup.rcode, lookup.count)
             return
         if client.search.learn_from_failure(base, client.answered):
             self._rebase(client)
             self._dirty.add(lookup.client)
             base = client.search.base(base)
             if base in client.answered:
+                self._fold(lookup.rcode, lookup.count)
                 return
         failure = client.failures.get(base)
         if failure is not None:
@@ -251,6 +263,7 @@ class GraphStore:
             base = client.search.base(name)
             known = client.failures.get(base)
             if base in client.answered:
+                self._fold(failure.rcode, failure.count)
                 continue
             if known is None:
                 client.failures[base] = failure
@@ -258,6 +271,9 @@ class GraphStore:
                 known.first_ms = min(known.first_ms, failure.first_ms)
                 known.last_ms = max(known.last_ms, failure.last_ms)
                 known.count += failure.count
+
+    def _fold(self, rcode: str, count: int) -> None:
+        self.folded["nodata-twin" if rcode == "NODATA" else "search-list"] += count
 
     def _index(self, ref: WorkloadRef, destination: Destination) -> None:
         if isinstance(destination, ServiceDestination):

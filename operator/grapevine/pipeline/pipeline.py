@@ -129,6 +129,8 @@ class Pipeline:
         except TimeoutError:
             return False
         self.intake.settle_parked(only_due=False)
+        for client in self.intake.take_touched():
+            self._reconciler.enqueue(client)
         return await self._reconciler.flush(timeout_s)
 
     def desired(self, client: WorkloadRef) -> DesiredIntents:

@@ -10,7 +10,7 @@ from grapevine.model.intents import ActualIntents, DesiredIntents
 from grapevine.model.metric import Metric
 from grapevine.model.workload import WorkloadRef
 from grapevine.reconcile.actual import ActualStore
-from grapevine.reconcile.plan import ApplySpec, ApplyStatus, Change, Create, next_change
+from grapevine.reconcile.plan import ApplySpec, Change, Create, next_change
 from grapevine.reconcile.ports import IntentsWriter
 from grapevine.reconcile.queue import KeyQueue
 from grapevine.settings import ReconcileSettings
@@ -141,17 +141,16 @@ class Reconciler:
             self._actual.object_of(client),
             is_taken=lambda name: self._actual.is_taken(client.namespace, name),
             now_ms=self._clock(),
-            refresh_ms=self._settings.refresh_s * 1000,
+            refresh_ms=self._settings.refresh_ms,
         )
 
     async def _write(self, change: Change) -> ActualIntents:
-        match change:
-            case Create(resource):
-                written = await self._writer.create(resource)
-            case ApplySpec(resource):
-                written = await self._writer.apply(resource)
-            case ApplyStatus(resource):
-                written = await self._writer.apply_status(resource)
+        if isinstance(change, Create):
+            written = await self._writer.create(change.resource)
+        elif isinstance(change, ApplySpec):
+            written = await self._writer.apply(change.resource)
+        else:
+            written = await self._writer.apply_status(change.resource)
         self.writes[type(change).__name__] += 1
         return written
 

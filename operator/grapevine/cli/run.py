@@ -1,0 +1,111 @@
+"""`grapevine run`: the operator's own pipeline, from files to files. No cluster, no privilege."""
+
+import argparse
+import asyncio
+import sys
+import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+
+from grapevine.capture.replay import read_batches
+from grapevine.cli.report import blind_lines, edge_lines, input_line, intents_table
+from grapevine.kube.directory import IntentsDirectory
+from grapevine.kube.snapshot import read_pod_events, read_snapshot
+from grapevine.model.errors import GrapevineError, RetryableError
+from grapevine.pipeline import Pipeline
+from grapevine.resolver.records import Record, RecordGone
+from grapevine.settings import OperatorSettings, operator_settings
+
+_FLUSH_S = 600.0
+_RECORDS_AT_ONCE = 1_000
+
+_EXAMPLES = """\
+example:
+  kubectl get namespaces,nodes,pods,services,endpointslices,replicasets,deployments,statefulsets,\\
+daemonsets,jobs,cronjobs -A -o json > cluster.json
+  tcpdump -i any -w dns.pcap 'port 53'
+  grapevine run --pcap dns.pcap --cluster cluster.json --out intents/
+  kubectl apply -R -f intents/ --dry-run=server
+"""
+
+
+def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Add the command's parser."""
+    parser = subparsers.add_parser(
+        "run",
+        help="map a cluster from files: a capture and a snapshot of its objects",
+        description="Map a cluster from a capture of its DNS and a snapshot of its objects. Writes one ClientIntents\n"
+        "file a client workload and prints what `kubectl get clientintents -A` would.",
+        epilog=_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--pcap", required=True, metavar="FILE", help="capture of port 53, pcap or pcapng")
+    parser.add_argument(
+        "--cluster", required=True, type=Path, metavar="FILE", help="`kubectl get … -A -o json`, or YAML"
+    )
+    parser.add_argument(
+        "--pod-events", type=Path, metavar="FILE", help="the pods' watch events as JSON lines: finished pods get a name"
+    )
+    parser.add_argument("--out", required=True, type=Path, metavar="DIR", help="where the ClientIntents files go")
+    parser.add_argument("--cluster-domain", metavar="DOMAIN", help="DNS domain of the cluster (default: cluster.local)")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Run the command and return the exit code."""
+    settings = operator_settings({}, cluster_domain=args.cluster_domain)
+    settings = replace(settings, reconcile=replace(settings.reconcile, coalesce_ms=0, refresh_ms=1))
+    now_ms = _now_ms()
+    directory = IntentsDirectory(args.out, now_ms)
+    before = {(o["metadata"]["namespace"], o["metadata"]["name"]) for o in directory}
+    captured: Counter[str] = Counter()
+    pipeline = asyncio.run(_map(args, settings, directory, captured))
+    print(input_line(captured), end="\n\n")
+    seen = [o for o in directory if o.get("status")]
+    print(intents_table(seen, now_ms))
+    print("", *edge_lines(pipeline.graph), sep="\n")
+    print("", *blind_lines(pipeline.graph, pipeline.intake.unresolved), sep="\n")
+    left = len(before - {(o["metadata"]["namespace"], o["metadata"]["name"]) for o in seen})
+    print(f"\n{len(seen)} ClientIntents in {args.out}/" + (f", {left} more from earlier runs" if left else ""))
+    return 0
+
+
+async def _map(
+    args: argparse.Namespace, settings: OperatorSettings, directory: IntentsDirectory, captured: Counter[str]
+) -> Pipeline:
+    """Feed the pipeline with the files, let it write, and return it; leave capture's counters in `captured`."""
+    pipeline = Pipeline(settings, directory, _now_ms)
+    records = _records(args, settings.resolver.override_annotations)
+    while chunk := [record for record, _ in zip(records, range(_RECORDS_AT_ONCE), strict=False)]:
+        pipeline.on_records(chunk)
+    for resource in directory:
+        pipeline.on_intents(None, resource)
+    working = asyncio.create_task(pipeline.run())
+    try:
+        for batch in read_batches(args.pcap, lambda line: print(f"grapevine: {line}", file=sys.stderr)):
+            captured.update(Counter(batch.header.counters) - captured)
+            while True:
+                with suppress(RetryableError):
+                    pipeline.offer(batch)
+                    break
+                await pipeline.drain()
+        if not await pipeline.flush(_FLUSH_S):
+            raise GrapevineError(f"{args.out}: not everything could be written; the warnings above say why")
+    finally:
+        working.cancel()
+        with suppress(asyncio.CancelledError):
+            await working
+    return pipeline
+
+
+def _records(args: argparse.Namespace, override_annotations: tuple[str, ...]) -> Iterator[Record | RecordGone]:
+    """Yield what was, then what is: the snapshot is newer than the events."""
+    if args.pod_events:
+        yield from read_pod_events(args.pod_events, override_annotations)
+    yield from read_snapshot(args.cluster, override_annotations)
+
+
+def _now_ms() -> int:
+    return time.time_ns() // 1_000_000

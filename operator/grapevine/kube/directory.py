@@ -1,0 +1,96 @@
+"""ClientIntents as files: the offline end of the writer. One YAML file an object, ready for `kubectl apply` or Git."""
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from grapevine.intents.read import read_intents
+from grapevine.intents.resource import KIND
+from grapevine.model.errors import PermanentInputError
+from grapevine.model.intents import ActualIntents
+from grapevine.model.timestamp import format_s
+from grapevine.reconcile.ports import Resource
+
+
+class IntentsDirectory:
+    """A directory of ClientIntents, `<namespace>/<name>.yaml`; implements `reconcile.ports.IntentsWriter`.
+
+    Files hold what is stable: no status and nothing a server would add, so that equal maps give equal bytes. Status
+    lives in memory, for the table. A file that a person wrote is read, and never written.
+    """
+
+    def __init__(self, path: Path, now_ms: int) -> None:
+        """Open the directory, made where it is missing; `now_ms` is the creation time of new objects.
+
+        Raises:
+            PermanentInputError: it cannot be made or read, or one of its files is no ClientIntents.
+        """
+        self._path = path
+        self._now = format_s(now_ms)
+        self._version = 0
+        self._objects: dict[tuple[str, str], dict[str, Any]] = {}
+        try:
+            path.mkdir(parents=True, exist_ok=True)
+            for file in sorted(path.glob("*/*.yaml")):
+                self._load(file)
+        except OSError as e:
+            raise PermanentInputError(
+                f"{e.filename or path} cannot be used as the output directory: {e.strerror}"
+            ) from e
+
+    def __iter__(self) -> Iterator[Mapping[str, Any]]:
+        """Yield the objects with their status, by namespace and name."""
+        return iter([self._objects[key] for key in sorted(self._objects)])
+
+    def file_of(self, namespace: str, name: str) -> Path:
+        """Return where an object is kept."""
+        return self._path / namespace / f"{name}.yaml"
+
+    async def create(self, resource: Resource) -> ActualIntents:
+        """Write a new file."""
+        return self._put({**resource, "metadata": {**resource["metadata"], "creationTimestamp": self._now}})
+
+    async def apply(self, resource: Resource) -> ActualIntents:
+        """Rewrite the file of an object that is ours."""
+        before = self._objects[resource["metadata"]["namespace"], resource["metadata"]["name"]]
+        return self._put({**before, "spec": resource["spec"]})
+
+    async def apply_status(self, resource: Resource) -> ActualIntents:
+        """Keep the status in memory."""
+        key = (resource["metadata"]["namespace"], resource["metadata"]["name"])
+        return self._keep({**self._objects[key], "status": resource["status"]})
+
+    def _put(self, resource: dict[str, Any]) -> ActualIntents:
+        actual = self._keep(resource)
+        file = self.file_of(actual.namespace, actual.name)
+        kept = {key: resource["metadata"][key] for key in ("name", "namespace", "labels")}
+        content = {**{k: resource[k] for k in ("apiVersion", "kind")}, "metadata": kept, "spec": resource["spec"]}
+        try:
+            file.parent.mkdir(exist_ok=True)
+            unfinished = file.with_suffix(".yaml.new")
+            unfinished.write_text(yaml.safe_dump(content, sort_keys=False, allow_unicode=True), encoding="utf-8")
+            unfinished.replace(file)
+        except OSError as e:
+            raise PermanentInputError(f"{file} cannot be written: {e.strerror}") from e
+        return actual
+
+    def _keep(self, resource: dict[str, Any]) -> ActualIntents:
+        self._version += 1
+        metadata = {**resource["metadata"], "resourceVersion": str(self._version), "generation": 1}
+        kept = {**resource, "metadata": metadata}
+        actual = read_intents(kept)
+        self._objects[actual.namespace, actual.name] = kept
+        return actual
+
+    def _load(self, file: Path) -> None:
+        try:
+            resource = yaml.safe_load(file.read_text(encoding="utf-8"))
+            if not isinstance(resource, dict) or resource.get("kind") != KIND:
+                raise PermanentInputError("it is not one ClientIntents object")
+            metadata = {"namespace": file.parent.name, **resource["metadata"], "creationTimestamp": self._now}
+            self._keep({**resource, "metadata": metadata})
+        except (yaml.YAMLError, UnicodeError, KeyError, TypeError, PermanentInputError) as e:
+            reason = str(e) if isinstance(e, PermanentInputError) else "it is no YAML of a Kubernetes object"
+            raise PermanentInputError(f"{file} in the output directory cannot be taken over: {reason}") from e
