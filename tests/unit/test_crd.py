@@ -1,5 +1,6 @@
 """What can be said of the CRD without an API server."""
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -7,7 +8,8 @@ from typing import Any
 import pytest
 import yaml
 
-CRD = yaml.safe_load((Path(__file__).parents[2] / "crds" / "clientintents.yaml").read_text())
+ROOT = Path(__file__).parents[2]
+CRD = yaml.safe_load((ROOT / "crds" / "clientintents.yaml").read_text())
 VERSIONS = {version["name"]: version for version in CRD["spec"]["versions"]}
 
 Schema = dict[str, Any]
@@ -61,6 +63,13 @@ def test_every_rule_says_what_to_do() -> None:
     assert len(rules) >= 10
     for path, rule in rules:
         assert ":" in rule["message"], f"{path}: {rule['message']!r} names no remedy"
+
+
+def test_reference_quotes_every_rule() -> None:
+    reference = (ROOT / "docs" / "reference" / "clientintents.md").read_text()
+    rules = [rule for field in FIELDS.values() for rule in field.get("x-kubernetes-validations", [])]
+    quoted = {re.split(r" ?[:(]", rule["message"])[0] for rule in rules}
+    assert [text for text in quoted if text not in reference] == []
 
 
 def test_no_status_field_is_required_beyond_the_standard_conditions() -> None:
