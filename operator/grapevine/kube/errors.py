@@ -1,0 +1,92 @@
+"""What the Kubernetes client library raises → the project's errors, with the remedy in the text.
+
+The one place that knows both (STYLE, Errors). `kube.session` calls it; nothing else sees a foreign exception.
+
+Source: Kubernetes API conventions, "Failures" (the Status object), and RBAC's verbs.
+"""
+
+from collections.abc import Mapping
+
+import msgspec
+
+from grapevine.model.errors import GrapevineError, PermanentInputError, RetryableError
+
+_MAX_MESSAGE_CHARS = 500
+_VERBS = {"POST": "create", "PUT": "update", "PATCH": "patch", "DELETE": "delete"}
+
+
+class NotFoundError(PermanentInputError):
+    """404: neither the object nor, perhaps, its kind is there."""
+
+
+class ConflictError(RetryableError):
+    """409: the object changed or appeared meanwhile, or another manager owns a field."""
+
+
+class ExpiredError(RetryableError):
+    """410: the resource version or continue token is too old; list again."""
+
+
+class _Status(msgspec.Struct):
+    message: str = ""
+    code: int = 0
+
+
+def refusal(
+    method: str, path: str, query: Mapping[str, str], status: int, body: bytes, retry_after: str
+) -> GrapevineError:
+    """Return the error for an answer of 400 or higher."""
+    said = f"{method} {path}: {status}: {_message(body)}"
+    match status:
+        case 401:
+            return RetryableError(f"{said}; the API server does not accept our credentials, renew them")
+        case 403:
+            return PermanentInputError(f"{said}; grant it: {_rbac_rule(method, path, query)}")
+        case 404:
+            return NotFoundError(said)
+        case 409:
+            return ConflictError(said)
+        case 410:
+            return ExpiredError(said)
+        case 429 | 503:
+            return RetryableError(said, after_s=float(retry_after) if retry_after.isdecimal() else None)
+        case _ if status >= 500:
+            return RetryableError(said)
+        case _:
+            return PermanentInputError(said)
+
+
+def watch_refusal(path: str, status: bytes | msgspec.Raw) -> GrapevineError:
+    """Return the error for a watch's ERROR event, whose object is a Status."""
+    return refusal("GET", path, {"watch": "true"}, _parse(status).code or 500, bytes(status), "")
+
+
+def unreachable(method: str, path: str, server: str, error: Exception) -> RetryableError:
+    """Return the error for a request that got no answer, or only a part of one."""
+    reason = "no answer in time" if isinstance(error, TimeoutError) else str(error) or type(error).__name__
+    return RetryableError(f"{method} {path}: {server} is unreachable: {reason}"[:_MAX_MESSAGE_CHARS])
+
+
+def _message(body: bytes) -> str:
+    text = _parse(body).message or body.decode(errors="replace")
+    return " ".join(text.split())[:_MAX_MESSAGE_CHARS] or "no reason given"
+
+
+def _parse(body: bytes | msgspec.Raw) -> _Status:
+    try:
+        return msgspec.json.decode(body, type=_Status)
+    except (msgspec.MsgspecError, UnicodeError, RecursionError):
+        return _Status()
+
+
+def _rbac_rule(method: str, path: str, query: Mapping[str, str]) -> str:
+    """Return the rule of a ClusterRole that would allow the request."""
+    root, *rest = path.strip("/").split("/")
+    group, rest = ("", rest[1:]) if root == "api" else (rest[0] if rest else "", rest[2:])
+    if rest[:1] == ["namespaces"] and len(rest) > 2:
+        rest = rest[2:]
+    if not rest:
+        return f"nonResourceURLs: [{path}], verbs: [get]"
+    resource = "/".join((rest[0], *rest[2:]))
+    reads = "watch" if "watch" in query else "get" if len(rest) > 1 else "list"
+    return f'apiGroups: ["{group}"], resources: [{resource}], verbs: [{_VERBS.get(method, reads)}]'

@@ -1,0 +1,101 @@
+"""Read and write ClientIntents: server-side apply, and one paged list at the start.
+
+Implements `reconcile.ports.IntentsWriter`. Server-side apply answers 201 where it created and 200 where it changed,
+with the object both times; JSON is sent under apply's YAML content type, which it is.
+
+Source: Kubernetes documentation, "Server-Side Apply".
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+
+from grapevine.intents import resource as names
+from grapevine.intents.read import read_intents
+from grapevine.kube.errors import ConflictError, NotFoundError
+from grapevine.kube.session import Session
+from grapevine.model.errors import PermanentInputError, RetryableError
+from grapevine.model.intents import ActualIntents
+from grapevine.reconcile.ports import Resource
+
+PAGE_SIZE = 200
+_APPLY = "application/apply-patch+yaml"
+
+
+class ApiIntentsWriter:
+    """Writes ClientIntents to the API server; errors as `IntentsWriter` has them."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+
+    async def create(self, resource: Resource) -> ActualIntents:
+        """Create the object; a name that is taken is a RetryableError, whoever took it.
+
+        Apply cannot say "only if it is not there": the look before it is, and `force=false` catches the rest.
+        """
+        try:
+            await self._session.request("GET", _path(resource))
+        except NotFoundError:
+            return await self._apply(resource, force=False)
+        meta = resource["metadata"]
+        raise ConflictError(f"ClientIntents {meta['namespace']}/{meta['name']} is there already")
+
+    async def apply(self, resource: Resource) -> ActualIntents:
+        """Apply spec and labels, taking over fields others have written; 409 where `metadata.uid` does not match."""
+        return await self._apply(resource, force=True)
+
+    async def apply_status(self, resource: Resource) -> ActualIntents:
+        """Apply status alone; an object that is gone, or another one by now, is a RetryableError.
+
+        The server ignores `metadata.uid` here, so another object of that name has been written to when we learn of
+        it; the caller plans anew, and the status follows.
+        """
+        actual = await self._apply(resource, force=True, subresource="/status")
+        if actual.uid != resource["metadata"]["uid"]:
+            raise ConflictError(f"ClientIntents {actual.namespace}/{actual.name} was made anew meanwhile")
+        return actual
+
+    async def list_intents(self) -> list[Mapping[str, Any]]:
+        """Return every ClientIntents object of the cluster, as a restart needs them.
+
+        Raises:
+            RetryableError: the API is unreachable or busy, or objects changed so fast that the list expired.
+            PermanentInputError: it is forbidden, or the CRD is not installed.
+        """
+        found: list[Mapping[str, Any]] = []
+        query = {"limit": str(PAGE_SIZE)}
+        while True:
+            page = _decode(await self._session.request("GET", f"/apis/{names.API_VERSION}/{names.PLURAL}", query))
+            found.extend(page.get("items") or ())
+            query["continue"] = page.get("metadata", {}).get("continue", "")
+            if not query["continue"]:
+                return found
+
+    async def _apply(self, resource: Resource, *, force: bool, subresource: str = "") -> ActualIntents:
+        query = {"fieldManager": names.FIELD_MANAGER, "force": "true" if force else "false"}
+        try:
+            path = _path(resource) + subresource
+            body = await self._session.request("PATCH", path, query, body=resource, content_type=_APPLY)
+        except PermanentInputError as error:
+            if "uid" in resource["metadata"] and _is_another_object(error):
+                raise ConflictError(str(error)) from error
+            raise
+        return read_intents(_decode(body))
+
+
+def _path(resource: Resource) -> str:
+    meta = resource["metadata"]
+    return f"/apis/{names.API_VERSION}/namespaces/{meta['namespace']}/{names.PLURAL}/{meta['name']}"
+
+
+def _is_another_object(error: PermanentInputError) -> bool:
+    """Return whether the object meant by its uid is gone: 404, or 422 where one of its name was made anew."""
+    return isinstance(error, NotFoundError) or "metadata.uid" in str(error)
+
+
+def _decode(body: bytes) -> Mapping[str, Any]:
+    try:
+        return msgspec.json.decode(body, type=dict[str, Any])
+    except (msgspec.MsgspecError, UnicodeError, RecursionError) as error:
+        raise RetryableError(f"the API server's answer is no object: {error}") from error

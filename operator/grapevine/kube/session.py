@@ -1,0 +1,228 @@
+"""One connection pool to the API server: authentication, TLS, timeouts, errors. Bytes in, bytes out.
+
+`kubernetes.aio` is the transport only. Its typed APIs are never imported: they cost 22 MiB and five times the CPU
+(reference: docs/decisions). Tokens are read anew once a minute, as service account tokens rotate.
+"""
+
+import asyncio
+import contextlib
+import os
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from types import TracebackType
+from typing import Any, Self
+
+import aiohttp
+import msgspec
+import yaml
+from kubernetes.aio.client import ApiClient, Configuration
+from kubernetes.aio.client.exceptions import OpenApiException
+from kubernetes.aio.config import ConfigException, load_incluster_config, load_kube_config
+
+from grapevine import __version__
+from grapevine.kube import errors
+from grapevine.model.errors import PermanentInputError, RetryableError
+
+REQUEST_TIMEOUT_S = 30.0
+"""For one request with its whole answer; a list page of 500 pods takes well under a second."""
+CONNECT_TIMEOUT_S = 10.0
+INTENTS_API = "/apis/k8s.otterize.com/v2beta1"
+
+_REFRESH_S = 60.0
+_DEFAULT_KUBECONFIG = "~/.kube/config"
+_TRANSPORT_ERRORS = (aiohttp.ClientError, OpenApiException, ConfigException, OSError, TimeoutError, ValueError)
+"""ValueError: an URL that is none, or a line over 4 MiB (the client reads with 2); etcd holds objects of 1.5."""
+
+
+class _Version(msgspec.Struct, rename="camel"):
+    git_version: str = ""
+
+
+class _Resource(msgspec.Struct):
+    name: str
+
+
+class _Resources(msgspec.Struct):
+    resources: list[_Resource]
+
+
+class Session:
+    """Requests to one API server as one user. Close it, or use it as an async context manager."""
+
+    def __init__(self, configuration: Configuration, origin: str) -> None:
+        """Take a loaded configuration; `origin` says where it came from, for messages. Needs a running loop."""
+        configuration.disable_strict_ssl_verification = True  # clusters' own CAs lack RFC 5280 extensions; so client-go
+        self.server: str = configuration.host
+        self.origin = origin
+        """`kubeconfig PATH` or `the pod's service account`."""
+        self._client = ApiClient(configuration)
+        self._client.user_agent = f"grapevine/{__version__}"
+
+    @classmethod
+    async def open(cls, kubeconfig: str | None = None) -> Self:
+        """Load credentials and return a session; nothing is sent yet.
+
+        Tried in order: `kubeconfig`, the files in `KUBECONFIG`, the pod's service account, `~/.kube/config`.
+
+        Raises:
+            PermanentInputError: the first of these that is there cannot be used, or none is.
+        """
+        path = kubeconfig or os.environ.get("KUBECONFIG") or None
+        in_pod = path is None and "KUBERNETES_SERVICE_HOST" in os.environ
+        path = os.path.expanduser(path or _DEFAULT_KUBECONFIG)  # noqa: PTH111, ASYNC240 - may be a list of paths
+        origin = "the pod's service account" if in_pod else f"kubeconfig {path}"
+        configuration = Configuration()
+        try:
+            if in_pod:
+                load_incluster_config(configuration)  # type: ignore[no-untyped-call]
+            else:
+                loader = await load_kube_config(  # type: ignore[no-untyped-call]
+                    path, client_configuration=configuration, persist_config=False
+                )
+                configuration.refresh_api_key_hook = _once_a_minute(loader.load_and_set)  # type: ignore[assignment]
+            return cls(configuration, origin)
+        except (ConfigException, OSError, yaml.YAMLError, UnicodeError, TypeError, AttributeError, KeyError) as error:
+            reason = str(error) or type(error).__name__
+            remedy = "name a kubeconfig with --kubeconfig or KUBECONFIG"
+            raise PermanentInputError(f"{origin} cannot be used: {reason}; {remedy}") from error
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._client.close()  # type: ignore[no-untyped-call]
+
+    async def request(
+        self,
+        method: str,
+        path: str,
+        query: Mapping[str, str] | None = None,
+        *,
+        body: Mapping[str, Any] | None = None,
+        content_type: str = "application/json",
+        accept: str = "application/json",
+        timeout_s: float = REQUEST_TIMEOUT_S,
+    ) -> bytes:
+        """Send one request and return the answer's body, whichever 2xx it came with.
+
+        Raises:
+            ConflictError: 409.
+            ExpiredError: 410.
+            NotFoundError: 404.
+            PermanentInputError: any other 4xx; for 403 the text names the RBAC rule that is missing.
+            RetryableError: 401, 429, 5xx, no connection, or no answer in time.
+        """
+        timeout = aiohttp.ClientTimeout(total=timeout_s, sock_connect=CONNECT_TIMEOUT_S)
+        headers = {"Accept": accept, "Content-Type": content_type}
+        async with await self._send(method, path, query or {}, headers, body, timeout) as response:
+            with self._converted(method, path):
+                return await response.read()
+
+    @contextlib.asynccontextmanager
+    async def watch(
+        self, path: str, query: Mapping[str, str], *, accept: str, inactivity_s: float
+    ) -> AsyncIterator[AsyncIterator[bytes]]:
+        """Open a watch and yield its events, one line of JSON each, until the server ends it.
+
+        Raises:
+            RetryableError: also when nothing, not even a bookmark, came for `inactivity_s`.
+            (and all that `request` raises)
+        """
+        timeout = aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_TIMEOUT_S, sock_read=inactivity_s)
+        watching = {**query, "watch": "true", "allowWatchBookmarks": "true"}
+        async with await self._send("GET", path, watching, {"Accept": accept}, None, timeout) as response:
+            yield self._lines(path, response)
+
+    async def _lines(self, path: str, response: aiohttp.ClientResponse) -> AsyncIterator[bytes]:
+        while True:
+            with self._converted("GET", path):
+                line = await response.content.readline()
+            if not line:
+                return
+            yield line
+
+    async def _send(
+        self,
+        method: str,
+        path: str,
+        query: Mapping[str, str],
+        headers: dict[str, str],
+        body: Mapping[str, Any] | None,
+        timeout: aiohttp.ClientTimeout,  # noqa: ASYNC109 - the library's own, which knows connect from read
+    ) -> aiohttp.ClientResponse:
+        """Return an open answer below 400, for the caller to read and close."""
+        with self._converted(method, path):
+            request = await self._client.param_serialize(
+                method,
+                path,
+                query_params=list(query.items()),
+                header_params=headers,
+                body=body,
+                auth_settings=["BearerToken"],
+            )
+            response: aiohttp.ClientResponse = (
+                await self._client.call_api(*request, _request_timeout=timeout)
+            ).response
+            if response.status < 400:
+                return response
+            async with response:
+                retry_after = response.headers.get("Retry-After", "")
+                raise errors.refusal(method, path, query, response.status, await response.read(), retry_after)
+
+    @contextlib.contextmanager
+    def _converted(self, method: str, path: str) -> Iterator[None]:
+        """Turn what the transport raises into our error; nothing of the caller's runs inside."""
+        try:
+            yield
+        except _TRANSPORT_ERRORS as error:
+            raise errors.unreachable(method, path, self.server, error) from error
+
+
+async def preflight(session: Session) -> str:
+    """Return the API server's version once it is known to answer and to serve ClientIntents.
+
+    Raises:
+        PermanentInputError: it does not; one line that names the server and what to do.
+    """
+    try:
+        version = msgspec.json.decode(
+            await session.request("GET", "/version", timeout_s=CONNECT_TIMEOUT_S), type=_Version
+        )
+        served = msgspec.json.decode(await session.request("GET", INTENTS_API), type=_Resources)
+    except errors.NotFoundError:
+        served = _Resources([])
+        version = _Version()
+    except RetryableError as error:
+        raise PermanentInputError(
+            f"{error} (from {session.origin}); is the server up, and is it the right one?"
+        ) from error
+    except msgspec.MsgspecError as error:
+        raise PermanentInputError(
+            f"{session.server} ({session.origin}) is no Kubernetes API server: {error}"
+        ) from error
+    if not any(resource.name == "clientintents" for resource in served.resources):
+        raise PermanentInputError(
+            f"ClientIntents is not installed on {session.server} ({session.origin}): "
+            "kubectl apply -f crds/clientintents.yaml"
+        )
+    return version.git_version
+
+
+def _once_a_minute(load: Callable[[Configuration], Awaitable[None]]) -> Callable[[Configuration], Awaitable[None]]:
+    """Return a hook, called before every request, that loads credentials anew: exec plugins and OIDC expire."""
+    next_s = time.monotonic() + _REFRESH_S
+
+    async def hook(configuration: Configuration) -> None:
+        nonlocal next_s
+        if time.monotonic() >= next_s:
+            next_s = time.monotonic() + _REFRESH_S
+            async with asyncio.timeout(REQUEST_TIMEOUT_S):
+                await load(configuration)
+
+    return hook
