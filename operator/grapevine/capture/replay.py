@@ -8,7 +8,6 @@ from typing import Final
 
 from grapevine.capture.batches import Batcher
 from grapevine.capture.counters import Counters
-from grapevine.capture.frames import parse_frame
 from grapevine.capture.intake import Intake
 from grapevine.capture.sources.pcap import PcapSource
 from grapevine.model.errors import PermanentInputError
@@ -44,9 +43,9 @@ class Replay:
             PermanentInputError: no capture file, or of a link type that is not supported.
         """
         with closing(PcapSource(self._path)) as source:
-            while (frames := source.read()) is not None:
-                for frame in frames:
-                    self._intake.packet(parse_frame(frame.linktype, frame.data), frame.time_ms)
+            while (packets := source.read()) is not None:
+                for packet, time_ms in packets:
+                    self._intake.packet(packet, time_ms)
                     yield from self._cut()
             warning = source.finish()
         if warning:

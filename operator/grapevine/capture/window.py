@@ -14,7 +14,7 @@ from grapevine.capture.counters import Counters, Reason
 from grapevine.capture.dns import Response
 from grapevine.capture.frames import DIRECTION_OUTGOING
 from grapevine.model.observation import DnsObservation
-from grapevine.wire.schema import MAX_RECORDS
+from grapevine.wire.schema import MAX_BODY_BYTES, MAX_RECORDS
 
 FOLD_MS: Final = 250
 """How long a response waits for its copies: they follow within microseconds, a client's retry (same port, same
@@ -23,6 +23,8 @@ MAX_HELD: Final = 8_192
 """Responses waiting at once: 32,000 a second."""
 MAX_WINDOW_ENTRIES: Final = 5 * MAX_RECORDS
 """Distinct observations in one window; a name flood ends here."""
+MAX_CUT_BYTES: Final = MAX_BODY_BYTES * 3 // 4
+"""A batch is cut at this size on the wire; the rest is room for the header and one record of the largest kind."""
 MAX_BACKWARD_MS: Final = 10_000
 """A packet this much older than the newest means that the clock was set back, not that packets overtook."""
 
@@ -85,7 +87,10 @@ class Folder:
 
 
 Cut = tuple[DnsObservation, ...]
-"""Observations for one batch: at least one, at most `MAX_RECORDS`."""
+"""Observations for one batch: at least one, at most `MAX_RECORDS`, at most `MAX_CUT_BYTES` and one more on the wire."""
+
+_RECORD_BYTES: Final = 320
+"""A record on the wire without its names, at most: keys, times, count, two IPv6 addresses, types."""
 
 
 class Window:
@@ -98,6 +103,8 @@ class Window:
         self._end_ms = 0
         self._entries: dict[tuple[bytes, bytes, str, str, str, tuple[str, ...], tuple[str, ...], str], list[int]] = {}
         """First time, last time and count by everything else."""
+        self._entry_bytes = 0
+        """What the entries take on the wire, at most."""
         self._cut_entries = 0
         """Entries of this window that were cut for the batch size."""
 
@@ -118,8 +125,9 @@ class Window:
             return None
         else:
             self._entries[key] = [event.time_ms, event.time_ms, 1]
+            self._entry_bytes += _wire_bytes(r)
         self._counters.add(Reason.EVENTS)
-        if len(self._entries) < MAX_RECORDS:
+        if len(self._entries) < MAX_RECORDS and self._entry_bytes < MAX_CUT_BYTES:
             return None
         self._cut_entries += len(self._entries)
         return self._take()
@@ -159,7 +167,13 @@ class Window:
             )
         )
         self._entries = {}
+        self._entry_bytes = 0
         return cut
+
+
+def _wire_bytes(response: Response) -> int:
+    names = (response.qname, *response.answers, *response.cnames)
+    return _RECORD_BYTES + sum(len(name) + name.count("\\") + 3 for name in names)  # JSON doubles a backslash
 
 
 def _format_address(address: bytes) -> str:

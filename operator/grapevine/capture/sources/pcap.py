@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from struct import Struct
 from typing import Final, NamedTuple
 
-from grapevine.capture.frames import SUPPORTED_LINKTYPES
+from grapevine.capture.counters import Reason
+from grapevine.capture.frames import SUPPORTED_LINKTYPES, Packet, parse_frame
 from grapevine.model.errors import PermanentInputError
 
 STDIN: Final = "-"
@@ -243,13 +244,15 @@ class PcapSource:
         """Return the file descriptor, to wait on where it is a pipe."""
         return self._file
 
-    def read(self) -> list[Frame] | None:
-        """Return the frames of the next chunk, possibly none; None at the end of the file."""
+    def read(self) -> list[tuple[Packet | Reason, int]] | None:
+        """Return content and time (ms since the epoch) of the next chunk's frames, possibly none; None at the end."""
         try:
             data = os.read(self._file, CHUNK_BYTES)
         except OSError as e:
             raise PermanentInputError(f"{self.name}: cannot be read: {e.strerror}") from e
-        return self._decoder.feed(data) if data else None
+        if not data:
+            return None
+        return [(parse_frame(f.linktype, f.data), f.time_ms) for f in self._decoder.feed(data)]
 
     def finish(self) -> str | None:
         """Return a warning where the file was cut or damaged; to be called at its end."""

@@ -1,0 +1,155 @@
+"""HTTP/1.1 POST over a socket of its own (RFC 9112): http.client imports ssl and email, 4 MiB that capture has not.
+
+Speaks plain http to one server, keeps the connection, reads replies with a Content-Length or up to the end of the
+connection. No redirects, no chunked replies, no proxies, and TLS not yet.
+"""
+
+import socket
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+from urllib.parse import urlsplit
+
+from grapevine.model.errors import PermanentInputError, RetryableError
+
+CONNECT_TIMEOUT_S: Final = 5.0
+REPLY_TIMEOUT_S: Final = 15.0
+"""Between two pieces of a reply."""
+MAX_HEAD_BYTES: Final = 16 << 10
+MAX_BODY_BYTES: Final = 64 << 10
+"""Largest reply read; the operator's have a hundred bytes."""
+
+
+@dataclass(frozen=True, slots=True)
+class HttpReply:
+    """What a server answered."""
+
+    status: int
+    headers: Mapping[str, str]
+    """By name in lower case; of repeated ones the last."""
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """Where to send."""
+
+    host: str
+    """Name or address, IPv6 without brackets."""
+    port: int
+    base_path: str
+    """Path before ours, without a slash at its end; mostly empty."""
+
+
+def parse_url(url: str) -> Server:
+    """Return the server named by an http URL.
+
+    Raises:
+        PermanentInputError: not such a URL, or https.
+    """
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError as e:
+        raise PermanentInputError(f"operator URL {url!r}: {e}") from e
+    if parts.scheme == "https":
+        raise PermanentInputError(f"operator URL {url!r}: TLS is not built in yet; give an http:// URL")
+    if parts.scheme != "http" or not parts.hostname or parts.query or parts.fragment or "@" in parts.netloc:
+        raise PermanentInputError(f"operator URL {url!r}: give http://HOST:PORT")
+    return Server(parts.hostname, port or 80, parts.path.rstrip("/"))
+
+
+class HttpConnection:
+    """A connection to one server, made when first needed and again whenever it broke. For one thread."""
+
+    def __init__(self, server: Server) -> None:
+        self._server = server
+        self._socket: socket.socket | None = None
+
+    def post(self, path: str, body: bytes, headers: Mapping[str, str]) -> HttpReply:
+        """Send one request and return the reply, whatever its status. A kept connection that broke is made anew once.
+
+        Raises:
+            RetryableError: no connection, a timeout, or an answer that is no HTTP.
+        """
+        server = self._server
+        host = f"[{server.host}]" if ":" in server.host else server.host
+        fields = {"Host": f"{host}:{server.port}", "Content-Length": str(len(body)), **headers}
+        head = "".join(f"{name}: {value}\r\n" for name, value in fields.items())
+        request = f"POST {server.base_path}{path} HTTP/1.1\r\n{head}\r\n".encode("latin-1") + body
+        was_open = self._socket is not None
+        try:
+            try:
+                return self._exchange(request)
+            except (ConnectionError, EOFError):
+                self.close()
+                if not was_open:
+                    raise
+                return self._exchange(request)  # the server closed it while it was idle
+        except (OSError, EOFError, ValueError) as e:
+            self.close()
+            what = getattr(e, "strerror", None) or e
+            raise RetryableError(f"operator at {host}:{server.port}: {what}") from e
+
+    def close(self) -> None:
+        """Close the connection, if there is one."""
+        if self._socket is not None:
+            self._socket.close()
+            self._socket = None
+
+    def _exchange(self, request: bytes) -> HttpReply:
+        if self._socket is None:
+            self._socket = socket.create_connection((self._server.host, self._server.port), CONNECT_TIMEOUT_S)
+            self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            self._socket.settimeout(REPLY_TIMEOUT_S)
+        self._socket.sendall(request)
+        data = b""
+        while b"\r\n\r\n" not in data:
+            if len(data) > MAX_HEAD_BYTES:
+                raise ValueError("the reply's header is too long")
+            data += self._receive()
+        head, _, body = data.partition(b"\r\n\r\n")
+        status, headers = parse_head(head)
+        body = self._read_body(body, headers)
+        if headers.get("connection", "").lower() == "close" or "content-length" not in headers:
+            self.close()
+        return HttpReply(status, headers, body)
+
+    def _read_body(self, body: bytes, headers: Mapping[str, str]) -> bytes:
+        if "transfer-encoding" in headers:
+            raise ValueError("the reply is chunked; something between us and the operator rewrites it")
+        length = int(headers["content-length"]) if "content-length" in headers else None
+        if length is not None and not 0 <= length <= MAX_BODY_BYTES:
+            raise ValueError("the reply is too long")
+        while length is None or len(body) < length:
+            if len(body) > MAX_BODY_BYTES:
+                raise ValueError("the reply is too long")
+            try:
+                body += self._receive()
+            except EOFError:
+                if length is not None:
+                    raise
+                return body
+        return body[:length]
+
+    def _receive(self) -> bytes:
+        if self._socket is None:
+            raise EOFError("not connected")
+        data = self._socket.recv(1 << 14)
+        if not data:
+            raise EOFError("the connection was closed before the reply was complete")
+        return data
+
+
+def parse_head(head: bytes) -> tuple[int, dict[str, str]]:
+    """Return status and headers of a reply's head.
+
+    Raises:
+        ValueError: it is no HTTP/1.x.
+    """
+    first, *lines = head.decode("latin-1").split("\r\n")
+    version, _, rest = first.partition(" ")
+    if not version.startswith("HTTP/1.") or not rest[:3].isdecimal():
+        raise ValueError(f"the answer is no HTTP (it begins with {first[:20]!r})")
+    pairs = (line.partition(":") for line in lines)
+    return int(rest[:3]), {name.strip().lower(): value.strip() for name, _, value in pairs}

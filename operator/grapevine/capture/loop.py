@@ -1,0 +1,202 @@
+"""The capture process: a source is read, windows go to the sender, the end waits until all is durable.
+
+One thread reads and decodes, blocking in a selector; it wakes only for packets, for a window that is to be cut, and for
+a signal, so an idle node costs nothing. The other thread sends (sender.py says why).
+"""
+
+import random
+import secrets
+import selectors
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing, contextmanager
+from dataclasses import dataclass
+from typing import Final, Protocol
+
+from grapevine.capture.batches import Batcher
+from grapevine.capture.counters import Counters, Reason
+from grapevine.capture.frames import Packet
+from grapevine.capture.http1 import HttpConnection, HttpReply
+from grapevine.capture.intake import Intake
+from grapevine.capture.replay import Replay
+from grapevine.capture.sender import Sender, SenderThread
+from grapevine.capture.settings import CaptureSettings
+from grapevine.capture.sources.host import read_host_ips
+from grapevine.capture.sources.packet import PacketSource
+from grapevine.capture.sources.pcap import STDIN, PcapSource
+from grapevine.capture.stop import StopSignal
+from grapevine.wire.schema import CONTENT_TYPE, PATH, Hearing
+
+TICK_S: Final = 0.25
+"""How often time passes for held responses and windows while no packet comes."""
+QUIET_S: Final = 1.0
+"""Silence on stdin after which what is held is sent: there packets are the only clock."""
+POLL_S: Final = 0.1
+"""How often the end looks whether all is durable."""
+HOST_IPS_PERIOD_S: Final = 60.0
+CLOSE_TIMEOUT_S: Final = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How a capture ended."""
+
+    not_durable: int
+    """Batches sent or not whose edges are not known to stand in a written object."""
+    lost: int
+    """Batches dropped for want of room, or refused."""
+    counters: dict[str, int]
+    """Capture's counters, as `Counters.snapshot`."""
+
+
+class Source(Protocol):
+    """What the loop needs of a live source."""
+
+    def fileno(self) -> int:
+        """Return what to wait on."""
+
+    def read(self) -> list[tuple[Packet | Reason, int]] | None:
+        """Return what can be read without waiting, with times in ms since the epoch; None at the end."""
+
+
+def run(settings: CaptureSettings, report: Callable[[str], None]) -> Outcome:
+    """Capture until the source ends or a signal comes; `report` gets lines a person should read.
+
+    Raises:
+        PermanentInputError: the source cannot be opened or is no capture.
+    """
+    with StopSignal() as stop:
+        if settings.source == "packet":
+            return _run_packet(settings, stop)
+        if settings.file == STDIN:
+            return _run_stdin(settings, stop, report)
+        return _run_file(settings, stop, report)
+
+
+def _run_packet(settings: CaptureSettings, stop: StopSignal) -> Outcome:
+    counters = Counters()
+    intake = Intake("packet", settings.window_ms, counters)
+    batcher = Batcher(secrets.token_hex(16), settings.node, counters, _now_ms)
+    with ExitStack() as stack:
+        source = stack.enter_context(closing(PacketSource()))
+        batcher.hearing = Hearing(("packet",), _now_ms())
+        batcher.host_ips = read_host_ips()
+        sender, thread = stack.enter_context(_sending(settings, batcher))
+        refresh_s = time.monotonic() + HOST_IPS_PERIOD_S
+        for _ in _listen(source, intake, stop, TICK_S, lambda: intake.advance(_now_ms())):
+            cuts = intake.take()
+            if cuts:
+                counters.add(Reason.KERNEL_DROPS, source.take_drops())
+                if time.monotonic() >= refresh_s:
+                    batcher.host_ips = read_host_ips()
+                    refresh_s = time.monotonic() + HOST_IPS_PERIOD_S
+            for cut in cuts:
+                sender.offer(batcher.batch(cut))
+                thread.wake()
+        return _drain(settings, sender, thread, stop, counters)
+
+
+def _run_stdin(settings: CaptureSettings, stop: StopSignal, report: Callable[[str], None]) -> Outcome:
+    counters = Counters()
+    intake = Intake("pcap", settings.window_ms, counters)
+    batcher = Batcher(secrets.token_hex(16), settings.node, counters, lambda: intake.newest_ms)
+    with ExitStack() as stack:
+        source = stack.enter_context(closing(PcapSource(STDIN)))
+        sender, thread = stack.enter_context(_sending(settings, batcher))
+        for _ in _listen(source, intake, stop, QUIET_S, intake.flush):
+            batcher.hearing = Hearing(("pcap",), intake.first_ms or 0)
+            for cut in intake.take():
+                sender.offer(batcher.batch(cut))
+                thread.wake()
+        warning = None if stop.is_set else source.finish()
+        if warning:
+            report(warning)
+        return _drain(settings, sender, thread, stop, counters)
+
+
+def _run_file(settings: CaptureSettings, stop: StopSignal, report: Callable[[str], None]) -> Outcome:
+    replay = Replay(settings.file, report, window_ms=settings.window_ms)
+    with _sending(settings, replay.batcher) as (sender, thread):
+        for batch in replay.batches():
+            if not _wait_for_room(settings, sender, stop):
+                break
+            sender.offer(batch)
+            thread.wake()
+        return _drain(settings, sender, thread, stop, replay.counters)
+
+
+@contextmanager
+def _sending(settings: CaptureSettings, batcher: Batcher) -> Iterator[tuple[Sender, SenderThread]]:
+    connection = HttpConnection(settings.operator)
+    headers = {"Content-Type": CONTENT_TYPE}
+    if settings.deflate:
+        headers["Content-Encoding"] = "deflate"
+
+    def post(body: bytes) -> HttpReply:
+        return connection.post(PATH, body, headers)
+
+    sender = Sender(
+        post,
+        batcher.heartbeat,
+        spool_bytes=settings.spool_bytes,
+        deflate=settings.deflate,
+        random=random.random,
+    )
+    thread = SenderThread(sender)
+    try:
+        yield sender, thread
+    finally:
+        thread.close(CLOSE_TIMEOUT_S)
+        connection.close()
+
+
+def _listen(
+    source: Source, intake: Intake, stop: StopSignal, tick_s: float, tick: Callable[[], None]
+) -> Iterator[None]:
+    """Feed the intake until the source ends or a signal comes, yielding whenever windows may have been cut."""
+    with selectors.DefaultSelector() as selector:
+        selector.register(source, selectors.EVENT_READ)
+        selector.register(stop, selectors.EVENT_READ)
+        while not stop.is_set:
+            ready = selector.select(None if intake.is_idle() else tick_s)
+            if not any(key.fileobj is source for key, _ in ready):
+                tick()
+                yield
+                continue
+            packets = source.read()
+            if packets is None:
+                break
+            for packet, time_ms in packets:
+                intake.packet(packet, time_ms)
+            yield
+    intake.flush()
+    yield
+
+
+def _wait_for_room(settings: CaptureSettings, sender: Sender, stop: StopSignal) -> bool:
+    """Wait until the spool has room; give up on a signal, or when nothing becomes durable for the drain time-out."""
+    left = sender.left()
+    deadline_s = time.monotonic() + settings.drain_timeout_s
+    while not sender.has_room():
+        if stop.is_set or time.monotonic() >= deadline_s:
+            return False
+        time.sleep(POLL_S)
+        if sender.left() < left:
+            left = sender.left()
+            deadline_s = time.monotonic() + settings.drain_timeout_s
+    return not stop.is_set
+
+
+def _drain(
+    settings: CaptureSettings, sender: Sender, thread: SenderThread, stop: StopSignal, counters: Counters
+) -> Outcome:
+    sender.is_draining = True
+    thread.wake()
+    deadline_s = time.monotonic() + settings.drain_timeout_s
+    while sender.left() and time.monotonic() < deadline_s and not stop.is_urgent:
+        time.sleep(POLL_S)
+    return Outcome(sender.left(), sender.lost(), counters.snapshot())
+
+
+def _now_ms() -> int:
+    return time.time_ns() // 1_000_000

@@ -1,0 +1,42 @@
+"""SIGTERM and SIGINT as something the loop can wait for."""
+
+import os
+import signal
+from types import FrameType, TracebackType
+from typing import Final
+
+_SIGNALS: Final = (signal.SIGTERM, signal.SIGINT)
+
+
+class StopSignal:
+    """While entered, SIGTERM and SIGINT no longer end the process but set this. For the main thread.
+
+    A second signal sets `is_urgent`: do not wait for anything any more.
+    """
+
+    def __init__(self) -> None:
+        self.is_set = False
+        self.is_urgent = False
+        self._previous: list[signal._HANDLER] = []
+        self._read_end, self._write_end = os.pipe()
+        os.set_blocking(self._write_end, False)
+
+    def fileno(self) -> int:
+        """Return a file descriptor that becomes readable with the first signal and stays so."""
+        return self._read_end
+
+    def __enter__(self) -> "StopSignal":
+        self._previous = [signal.signal(number, self._handle) for number in _SIGNALS]
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
+        for number, handler in zip(_SIGNALS, self._previous, strict=True):
+            signal.signal(number, handler)
+        os.close(self._read_end)
+        os.close(self._write_end)
+
+    def _handle(self, number: int, frame: FrameType | None) -> None:
+        self.is_urgent = self.is_set
+        if not self.is_set:
+            self.is_set = True
+            os.write(self._write_end, b"x")

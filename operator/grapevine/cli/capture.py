@@ -1,0 +1,66 @@
+"""`grapevine capture`: hear DNS responses and send them to the operator."""
+
+import argparse
+import os
+import sys
+
+
+def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Register the command and its flags; loads nothing of capture."""
+    parser = subparsers.add_parser(
+        "capture",
+        help="hear DNS responses and send them to the operator",
+        description="Hear DNS responses on this node's interfaces or in a capture file and send them to the operator.",
+        epilog="Exit codes: 0 done, 1 not everything in the file became durable, 2 wrong input or missing capability.",
+    )
+    parser.add_argument("--source", choices=("packet", "pcap"), default="packet", help="where from (%(default)s)")
+    parser.add_argument("--file", metavar="PATH", help="capture file for --source pcap, pcap or pcapng; - for stdin")
+    parser.add_argument(
+        "--operator", metavar="URL", help="env GRAPEVINE_OPERATOR_URL (http://127.0.0.1:8080); plain http only"
+    )
+    parser.add_argument("--node", metavar="NAME", help="this node's name in the cluster; env GRAPEVINE_NODE_NAME")
+    parser.add_argument(
+        "--window-ms", type=int, default=1_000, metavar="MS", help="what repeats within it is sent once (%(default)s)"
+    )
+    parser.add_argument(
+        "--drain-timeout",
+        type=float,
+        metavar="S",
+        help="how long to wait at the end until the operator has written everything (live 5, file 120)",
+    )
+    parser.add_argument(
+        "--spool-bytes",
+        type=int,
+        default=8 << 20,
+        metavar="N",
+        help="bound on what is kept until the operator has written it (%(default)s)",
+    )
+    parser.add_argument("--deflate", action="store_true", help="compress requests")
+    parser.set_defaults(func=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Capture as the flags say; return 1 where a file did not become durable as a whole.
+
+    Raises:
+        PermanentInputError: a flag, the file or the environment is wrong.
+    """
+    from grapevine.capture.loop import run as capture  # the other commands need none of it
+    from grapevine.capture.settings import load_settings
+
+    settings = load_settings(args, os.environ)
+    outcome = capture(settings, _warn)
+    if not (outcome.not_durable or outcome.lost):
+        return 0
+    _warn(
+        f"{outcome.not_durable} batches are not known to be written by the operator at "
+        f"{settings.operator.host}:{settings.operator.port}, {outcome.lost} were dropped or refused; "
+        "the log says why, and sending the same file again is harmless"
+        if settings.source == "pcap"
+        else f"{outcome.not_durable} batches were not yet written by the operator when capture ended"
+    )
+    return 1 if settings.source == "pcap" else 0
+
+
+def _warn(line: str) -> None:
+    print(f"grapevine: {line}", file=sys.stderr)
