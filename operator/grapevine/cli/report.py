@@ -40,7 +40,8 @@ def intents_table(resources: Iterable[Mapping[str, Any]], now_ms: int) -> str:
 
 def edge_lines(graph: GraphStore) -> list[str]:
     """Return one line an edge, by client, headed by their number; the longest maps are cut."""
-    edges = [e for c in graph.clients for e in sorted(graph.edges(c), key=lambda e: target_key(e.target))]
+    clients = sorted(graph.clients, key=lambda c: (c.namespace, c.name, c.kind))
+    edges = [e for c in clients for e in sorted(graph.edges(c), key=lambda e: target_key(e.target))]
     width = max((len(_workload(e.client)) for e in edges), default=0)
     lines = [f"{len(edges)} edges:"]
     before = None

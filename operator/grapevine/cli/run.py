@@ -32,6 +32,15 @@ daemonsets,jobs,cronjobs -A -o json > cluster.json
 """
 
 
+_NEXT = """
+Next:
+  look at one          cat {out}/*/{example}.yaml
+  keep the map in Git  git add {out}; a second run over the same capture changes no byte
+  bring it to a cluster, where nothing is enforced from it:
+                       kubectl apply -f crds/clientintents.yaml && kubectl apply -R -f {out}
+  map your own         grapevine run --help"""
+
+
 def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Add the command's parser."""
     parser = subparsers.add_parser(
@@ -69,6 +78,7 @@ def run(args: argparse.Namespace) -> int:
     print("", *blind_lines(pipeline.graph, pipeline.intake.unresolved), sep="\n")
     left = len(before - {(o["metadata"]["namespace"], o["metadata"]["name"]) for o in seen})
     print(f"\n{len(seen)} ClientIntents in {args.out}/" + (f", {left} more from earlier runs" if left else ""))
+    print(_NEXT.format(out=args.out, example=seen[0]["metadata"]["name"] if seen else "NAME"))
     return 0
 
 

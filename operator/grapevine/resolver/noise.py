@@ -26,8 +26,6 @@ class Reason(StrEnum):
     """Asked by a DNS server for somebody else."""
     SEARCH_LIST = "search-list"
     """A complete Service name with a search suffix behind it."""
-    NAMESPACE_NAME = "namespace-name"
-    """A node of the cluster's DNS tree that is no Service: `<namespace>.svc.<domain>` and the like."""
     HOST_NETWORK = "host-network"
     """Asked from an address of a node: a hostNetwork pod or the node itself, which DNS cannot tell apart."""
     NO_POD = "no-pod"
