@@ -15,7 +15,7 @@ def draw(command: str, text: str) -> str:
     rows = [_row(line, MARGIN + (n + 1) * LINE_HEIGHT - 4, is_command=n == 0) for n, line in enumerate(lines)]
     return "\n".join(
         [
-            f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" width="{width}" height="{height}">',
+            f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" width="{width}">',
             "<style>text{font:12px ui-monospace,SFMono-Regular,Menlo,Consolas,monospace;fill:#d7dde5;white-space:pre}"
             ".h{font-weight:bold;fill:#fff}.c{fill:#8bd5a0}.a{fill:#e2a94f}</style>",
             f'<rect width="{width}" height="{height}" rx="8" fill="#1b2027"/>',

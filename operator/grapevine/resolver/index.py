@@ -31,6 +31,8 @@ OWNER_KINDS = frozenset({"ReplicaSet", "Deployment", "StatefulSet", "DaemonSet",
 """Owner kinds the informers deliver; any other kind ends a chain with its own name and kind."""
 _API_SERVER = ServiceRef("default", "kubernetes")
 _MAX_EXTERNAL_NAME_HOPS = 8
+_WORKLOAD_NAME = re.compile(r"[A-Za-z0-9_-]{1,253}")
+"""Names that the resource accepts; an override annotation with another value is no override."""
 
 
 class ClusterIndex:
@@ -110,7 +112,7 @@ class ClusterIndex:
 
     def workload_of(self, pod: PodRecord) -> tuple[WorkloadRef, bool]:
         """Return the pod's workload, and whether that is certain (False: an owner may only be late)."""
-        if pod.override:
+        if _WORKLOAD_NAME.fullmatch(pod.override):
             return WorkloadRef(pod.namespace, "", pod.override), True
         if pod.owner is None:
             return WorkloadRef(pod.namespace, "Pod", pod.name.replace(".", "_")), True

@@ -3,12 +3,17 @@
 The reasons are the label values of `grapevine_lookups_unresolved_total` (docs/reference/metrics.md).
 """
 
+import re
 from enum import StrEnum
 
 from grapevine.resolver.names import is_reverse
 
 _ADDRESS_QUESTIONS = frozenset({"A", "AAAA", "SRV", "HTTPS", "SVCB", "ANY"})
 """Questions a client asks before it connects."""
+
+
+_HOST_NAME = re.compile(r"(?=.{1,253}\Z)[a-z0-9_-]{1,63}(\.[a-z0-9_-]{1,63})*")
+"""What the resource can hold as a domain; `_` for SRV names and the hosts of some clouds."""
 
 
 class Reason(StrEnum):
@@ -18,6 +23,8 @@ class Reason(StrEnum):
     """A reverse look-up (PTR): logging, not calling."""
     QUESTION_TYPE = "question-type"
     """No question for an address or service (TXT, MX, SOA, …)."""
+    NOT_A_HOST_NAME = "not-a-host-name"
+    """No name a host can have (RFC 1123 §2.1, underscores allowed): garbage, or data in the form of a name."""
     LOCAL = "local"
     """`localhost` or the root."""
     OWN = "own"
@@ -48,6 +55,8 @@ def noise_of_question(qname: str, qtype: str) -> Reason | None:
         return Reason.REVERSE
     if qtype not in _ADDRESS_QUESTIONS:
         return Reason.QUESTION_TYPE
+    if qname and not _HOST_NAME.fullmatch(qname):
+        return Reason.NOT_A_HOST_NAME
     if not qname or qname == "localhost" or qname.endswith(".localhost"):
         return Reason.LOCAL
     return None

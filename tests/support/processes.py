@@ -1,0 +1,140 @@
+"""Grapevine's two processes as a user starts them, ended with the test."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import urllib.request
+from contextlib import ExitStack
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from tests.support.eventually import eventually
+
+START_TIMEOUT_S = 60.0
+GRAPEVINE = (sys.executable, "-m", "grapevine.cli.main")
+
+
+def run_grapevine(*arguments: str | Path, timeout_s: float = 120.0) -> subprocess.CompletedProcess[str]:
+    """Run a command to its end."""
+    return subprocess.run(
+        [*GRAPEVINE, *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        timeout=timeout_s,
+        check=False,
+        env=_environment(),
+    )
+
+
+class Operator:
+    """`grapevine operator` on loopback ports that stay the same over a restart."""
+
+    def __init__(self, kubeconfig: Path, log: Path, *arguments: str) -> None:
+        self._kubeconfig = kubeconfig
+        self._log = log
+        self._arguments = arguments
+        self._port, self._health_port = _free_ports(2)
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def url(self) -> str:
+        """Where capture sends to."""
+        return f"http://127.0.0.1:{self._port}"
+
+    @property
+    def pid(self) -> int:
+        """Process id of the one that runs."""
+        assert self._process is not None
+        return self._process.pid
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        if self._process is not None:
+            self.kill()
+
+    def start(self, *, wait: bool = True) -> None:
+        """Start it and, unless told otherwise, wait until it is ready."""
+        command = [
+            *GRAPEVINE,
+            "operator",
+            f"--kubeconfig={self._kubeconfig}",
+            f"--listen=127.0.0.1:{self._port}",
+            f"--health=127.0.0.1:{self._health_port}",
+            *self._arguments,
+        ]
+        with self._log.open("ab") as log:
+            self._process = subprocess.Popen(
+                command, stdout=log, stderr=log, stdin=subprocess.DEVNULL, env=_environment()
+            )
+        if wait:
+            self.wait_ready()
+
+    def wait_ready(self) -> None:
+        """Wait until `/readyz` says so."""
+        eventually(self._is_ready, timeout_s=START_TIMEOUT_S)
+
+    def kill(self) -> None:
+        """End it as a crash does."""
+        self._end(signal.SIGKILL)
+
+    def stop(self) -> int:
+        """End it as kubelet does, and return its exit code."""
+        return self._end(signal.SIGTERM)
+
+    def metrics(self) -> dict[str, float]:
+        """Return `/metrics`: value by series, `name{label="value"}`."""
+        lines = self._get("/metrics").splitlines()
+        rows = (line.rpartition(" ") for line in lines if line and not line.startswith("#"))
+        return {series: float(value) for series, _, value in rows}
+
+    def log_text(self) -> str:
+        """Return what it logged, all starts together."""
+        return self._log.read_text(errors="replace")
+
+    def _is_ready(self) -> bool:
+        assert self._process is not None
+        code = self._process.poll()
+        if code is not None:
+            raise RuntimeError(f"operator ended with code {code}:\n{self.log_text()[-3000:]}")
+        try:
+            self._get("/readyz")
+        except OSError:
+            return False
+        return True
+
+    def _get(self, path: str) -> str:
+        with urllib.request.urlopen(f"http://127.0.0.1:{self._health_port}{path}", timeout=5) as reply:
+            body: bytes = reply.read()
+        return body.decode()
+
+    def _end(self, how: signal.Signals) -> int:
+        assert self._process is not None
+        process, self._process = self._process, None
+        process.send_signal(how)
+        return process.wait(30)
+
+
+def start_capture(pcap: Path, operator_url: str, *arguments: str) -> subprocess.Popen[str]:
+    """Start `grapevine capture` on a file; its output is read when it has ended."""
+    command = [*GRAPEVINE, "capture", "--source=pcap", f"--file={pcap}", f"--operator={operator_url}", *arguments]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=_environment())
+
+
+def _environment() -> dict[str, str]:
+    """Return the environment without anything that would configure the process behind the test's back."""
+    kept = {k: v for k, v in os.environ.items() if not k.startswith(("GRAPEVINE_", "OTEL_", "KUBE"))}
+    return {**kept, "PYTHONUNBUFFERED": "1"}
+
+
+def _free_ports(count: int) -> list[int]:
+    with ExitStack() as held:
+        sockets = [held.enter_context(socket.socket()) for _ in range(count)]
+        for each in sockets:
+            each.bind(("127.0.0.1", 0))
+        return [each.getsockname()[1] for each in sockets]
