@@ -4,6 +4,7 @@ One thread reads and decodes, blocking in a selector; it wakes only for packets,
 a signal, so an idle node costs nothing. The other thread sends (sender.py says why).
 """
 
+import itertools
 import random
 import secrets
 import selectors
@@ -116,8 +117,12 @@ def _run_stdin(settings: CaptureSettings, stop: StopSignal, report: Callable[[st
 
 def _run_file(settings: CaptureSettings, stop: StopSignal, report: Callable[[str], None]) -> Outcome:
     replay = Replay(settings.file, report, window_ms=settings.window_ms)
-    with _sending(settings, replay.batcher) as (sender, thread):
-        for batch in replay.batches():
+    batches = replay.batches()
+    first = next(batches, None)  # before anything is sent: a file that is no capture must not bother the operator
+    if first is None:
+        return Outcome(0, 0, replay.counters.snapshot())
+    with closing(batches), _sending(settings, replay.batcher) as (sender, thread):
+        for batch in itertools.chain((first,), batches):
             if not _wait_for_room(settings, sender, stop):
                 break
             sender.offer(batch)

@@ -1,7 +1,7 @@
 """A capture file → its batches, the same ones every time: for `grapevine run`, and for sending them."""
 
 import hashlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import Final
@@ -36,7 +36,7 @@ class Replay:
             stream += f"-{window_ms}"  # other windows, other batches: another stream
         self.batcher = Batcher(stream, "", self.counters, lambda: self._intake.newest_ms)
 
-    def batches(self) -> Iterator[Batch]:
+    def batches(self) -> Generator[Batch, None, None]:
         """Yield the file's batches; stream, numbers and content depend on the file's bytes and the window alone.
 
         Raises:

@@ -1,9 +1,9 @@
 """Delivers batches to the operator, in order, at least once, until they are durable (wire: DESIGN §4).
 
-`Sender.step` decides and does one thing at a time on a clock that is passed in; `SenderThread` runs it. A thread, and not
-the capture loop, because looking up the operator's name can block for seconds (getaddrinfo has no other form), and
-because blocking code with timeouts is the shortest that is right. The two meet in the spool alone, under one lock, and
-capture never waits for the network.
+`Sender.step` does one thing at a time on a clock that is passed in; `SenderThread` runs it. A thread, and not the
+capture loop, because looking up the operator's name can block for seconds (getaddrinfo has no other form), and because
+blocking code with timeouts is the shortest that is right. The two meet in the spool alone, under one lock, and capture
+never waits for the network.
 """
 
 import logging

@@ -70,6 +70,11 @@ def dns_filter() -> tuple[Instruction, ...]:
     )
 
 
+def empty_filter() -> tuple[Instruction, ...]:
+    """Return the program that passes nothing."""
+    return (Instruction(_RET, 0, 0, 0),)
+
+
 def encode(program: tuple[Instruction, ...]) -> bytes:
     """Return the program as the kernel wants it: an array of `struct sock_filter` in the machine's byte order."""
     return b"".join(_INSTRUCTION.pack(*each) for each in program)

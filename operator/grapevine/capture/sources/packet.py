@@ -4,16 +4,16 @@ Bound to no interface, so it hears those that come and go. SOCK_DGRAM: the kerne
 and VLAN tags. This is the plain form, one system call a packet; a memory-mapped ring is a later step.
 """
 
-import ctypes
 import errno
 import socket
 import time
+from array import array
 from struct import Struct
 from typing import Final
 
 from grapevine.capture.counters import Reason
 from grapevine.capture.frames import Packet, parse_network
-from grapevine.capture.sources.bpf import dns_filter, encode
+from grapevine.capture.sources.bpf import Instruction, dns_filter, empty_filter, encode
 from grapevine.model.errors import PermanentInputError
 
 RECEIVE_BUFFER_BYTES: Final = 4 << 20
@@ -81,24 +81,35 @@ def _open() -> socket.socket:
             "--source packet needs Linux; elsewhere use `tcpdump -w - | … --source pcap --file -`"
         )
     try:
-        # Protocol 0 hears nothing: the filter stands before bind chooses what is heard
-        packets = socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM, 0)
+        packets = socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM, socket.htons(_ETH_P_ALL))
     except PermissionError as e:
         raise PermanentInputError(
             "--source packet needs the capability CAP_NET_RAW: run as root, or `setcap cap_net_raw+ep` on the "
             "interpreter, or in a pod securityContext.capabilities.add: [NET_RAW]"
         ) from e
     try:
-        _attach(packets, encode(dns_filter()))
-        packets.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER_BYTES)
         packets.setblocking(False)
-        packets.bind(("", _ETH_P_ALL))
+        packets.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER_BYTES)
+        # The socket hears everything from its first moment (Python cannot bind one to all interfaces later), so shut
+        # it, empty it, and only then let DNS in: what is read has passed the filter
+        _attach(packets, empty_filter())
+        _discard(packets)
+        _attach(packets, dns_filter())
     except OSError as e:
         packets.close()
         raise PermanentInputError(f"--source packet: the kernel refuses the packet filter: {e.strerror}") from e
     return packets
 
 
-def _attach(packets: socket.socket, program: bytes) -> None:
-    array = ctypes.create_string_buffer(program, len(program))
-    packets.setsockopt(socket.SOL_SOCKET, _SO_ATTACH_FILTER, _PROGRAM.pack(len(program) // 8, ctypes.addressof(array)))
+def _attach(packets: socket.socket, program: tuple[Instruction, ...]) -> None:
+    instructions = array("B", encode(program))
+    address, _ = instructions.buffer_info()
+    packets.setsockopt(socket.SOL_SOCKET, _SO_ATTACH_FILTER, _PROGRAM.pack(len(program), address))
+
+
+def _discard(packets: socket.socket) -> None:
+    while True:
+        try:
+            packets.recv(1)
+        except BlockingIOError:
+            return
