@@ -65,12 +65,7 @@ async def post(
 
 
 def head(length: int) -> bytes:
-    lines = (
-        f"POST {schema.PATH} HTTP/1.1",
-        "Host: x",
-        f"Content-Type: {schema.CONTENT_TYPE}",
-        f"Content-Length: {length}",
-    )
+    fields = ("Host: x", f"Content-Type: {schema.CONTENT_TYPE}", f"Content-Length: {length}")
     return "\r\n".join((f"POST {schema.PATH} HTTP/1.1", *fields, "", "")).encode()
 
 
