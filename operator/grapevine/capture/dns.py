@@ -39,6 +39,8 @@ _PARSE_ERRORS: Final = (DNSError, RecursionError, UnicodeError, struct_error, In
 """What hostile bytes raise in dnslib 0.9.26 (the first three, measured) and in the walk before it (the others)."""
 
 _MAX_NAME_OCTETS: Final = 255
+_MAX_POINTERS: Final = 127
+"""Of one name: as many as it can have labels."""
 _PLAIN: Final = b"abcdefghijklmnopqrstuvwxyz0123456789-_*"
 _ESCAPED: Final = tuple(chr(o) if 32 < o < 127 and chr(o) not in ".\\" else f"\\{o:03d}" for o in range(256))
 
@@ -193,7 +195,7 @@ class _Reader:
         """
         message = self._message
         end = -1
-        octets = 0
+        octets = pointers = 0
         run = offset
         while True:
             self._steps_left -= 1
@@ -208,9 +210,10 @@ class _Reader:
                 if octets >= _MAX_NAME_OCTETS:
                     raise ValueError("name too long")
             elif length >= 0xC0:
+                pointers += 1
                 target = (length & 0x3F) << 8 | message[offset + 1]
-                if target >= run:
-                    raise ValueError("pointer does not lead backwards")
+                if target >= run or pointers > _MAX_POINTERS:
+                    raise ValueError("pointer does not lead backwards, or one of too many")
                 if end < 0:
                     end = offset + 2
                 offset = run = target
