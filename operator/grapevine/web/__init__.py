@@ -1,0 +1,1 @@
+"""What people and kubelet read over HTTP. Read-only."""
