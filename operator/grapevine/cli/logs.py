@@ -16,7 +16,12 @@ from grapevine.model.errors import PermanentInputError
 LEVELS = ("debug", "info", "warning", "error")
 FORMATS = ("text", "json")
 
-_LOUD = {"kopf": logging.WARNING, "aiohttp.access": logging.CRITICAL, "asyncio": logging.WARNING}
+_LOUD = {
+    "kopf": logging.WARNING,
+    "kopf._core.reactor.running": logging.ERROR,  # warns that signals are not its business; they are the app's
+    "aiohttp.access": logging.CRITICAL,
+    "asyncio": logging.WARNING,
+}
 """Libraries' loggers and the level from which they are heard, whatever ours is."""
 
 _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}

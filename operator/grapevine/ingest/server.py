@@ -25,7 +25,7 @@ from aiohttp import web
 
 from grapevine.ingest.connections import Connections
 from grapevine.ingest.limits import IngestLimits, PeerTable
-from grapevine.model.errors import RetryableError
+from grapevine.model.errors import PermanentInputError, RetryableError
 from grapevine.model.metric import Metric
 from grapevine.wire import schema
 from grapevine.wire.codec import decode_batch, encode_reply
@@ -96,7 +96,7 @@ class IngestServer:
         """Listen.
 
         Raises:
-            OSError: the address is taken or not ours.
+            PermanentInputError: the address is taken or not ours.
         """
         server = web.Server(
             self._answer,
@@ -110,7 +110,11 @@ class IngestServer:
         self._connections = Connections(
             server, self._limits.max_connections, self._limits.idle_s, lambda: self._count("connections-full")
         )
-        self._listener = await asyncio.get_running_loop().create_server(self._connections, host, port, backlog=128)
+        loop = asyncio.get_running_loop()
+        try:
+            self._listener = await loop.create_server(self._connections, host, port, backlog=128)
+        except OSError as error:
+            raise PermanentInputError(f"cannot listen on {host}:{port} for batches: {error}; see --listen") from error
         _log.info("listening for batches", extra={"host": host, "port": self.port})
 
     async def stop(self) -> None:

@@ -98,6 +98,23 @@ class Session:
         """Close the connections."""
         await self._client.close()  # type: ignore[no-untyped-call]
 
+    async def credentials(self) -> dict[str, Any]:
+        """Return server and credentials for another client of this process, in the fields of `kopf.ConnectionInfo`."""
+        configuration = self._client.configuration
+        with self._converted("GET", "credentials"):
+            key = await configuration.get_api_key_with_prefix("BearerToken") or ""
+        return {
+            "server": self.server,
+            "ca_path": configuration.ssl_ca_cert,
+            "insecure": not configuration.verify_ssl,
+            "certificate_path": configuration.cert_file,
+            "private_key_path": configuration.key_file,
+            "scheme": "Bearer" if key else None,
+            "token": key.partition(" ")[2].strip() or None,
+            "proxy_url": configuration.proxy,
+            "trust_env": True,
+        }
+
     async def request(
         self,
         method: str,

@@ -1,0 +1,123 @@
+"""Composition root of `grapevine operator`: makes every part, starts them in order, ends them in reverse.
+
+Order: API server known → health → informers synced → map restored from ClientIntents → pipeline → ingest → kopf. The
+end of any part ends the process: a new one begins from the cluster's state, which is simpler than mending this one.
+"""
+
+import asyncio
+import contextlib
+import logging
+import secrets
+import signal
+import time
+from collections.abc import Sequence
+
+from grapevine import __version__
+from grapevine.export.prometheus import Exposition
+from grapevine.handlers.watch import IntentsWatch
+from grapevine.ingest.server import IngestServer
+from grapevine.kube.informer import Informers
+from grapevine.kube.intents_writer import ApiIntentsWriter
+from grapevine.kube.session import Session, preflight
+from grapevine.model.errors import GrapevineError
+from grapevine.pipeline import Pipeline
+from grapevine.settings import OperatorSettings
+from grapevine.web.health import HealthServer
+
+SYNC_TIMEOUT_S = 120.0
+"""For all informers' first lists; 10,000 pods take seconds."""
+FLUSH_TIMEOUT_S = 10.0
+"""For the last writes; with what stops before it well within Kubernetes' grace of 30 s."""
+
+_log = logging.getLogger(__name__)
+
+
+def run_operator(settings: OperatorSettings) -> int:
+    """Run until SIGTERM or SIGINT, and return 0, or 1 where a part failed (it is in the log).
+
+    Raises:
+        PermanentInputError: the API server, its CRD or an address to listen on is not as it must be.
+        RetryableError: the API server was lost while starting.
+    """
+    return asyncio.run(_run_until_told(settings))
+
+
+async def _run_until_told(settings: OperatorSettings) -> int:
+    serving = asyncio.create_task(_serve(settings), name="operator")
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, serving.cancel)
+    try:
+        await serving
+    except asyncio.CancelledError:
+        _log.info("stopped")
+        return 0
+    except BaseExceptionGroup as group:
+        first = _first(group)
+        if isinstance(first, GrapevineError):
+            raise first from first.__cause__
+        _log.critical("a part failed", exc_info=first)
+        return 1
+    return 1  # nothing in it returns
+
+
+async def _serve(settings: OperatorSettings) -> None:
+    """Run all parts until cancelled; what was entered or pushed last ends first."""
+    async with contextlib.AsyncExitStack() as stack:
+        session = await stack.enter_async_context(await Session.open(settings.kubeconfig))
+        version = await preflight(session)
+        instance = secrets.token_hex(8)
+        _log.info(
+            "starting",
+            extra={"version": __version__, "server": session.server, "kubernetes": version, "instance": instance},
+        )
+        writer = ApiIntentsWriter(session)
+        pipeline = Pipeline(settings, writer, _now_ms)
+        informers = Informers(session, settings.resolver.override_annotations, pipeline.on_records, _now_ms)
+        ingest = IngestServer(pipeline, instance)
+        tasks = await stack.enter_async_context(asyncio.TaskGroup())
+
+        def missing() -> Sequence[str]:
+            return [*(f"informer {kind}" for kind in informers.unsynced()), *([] if ingest.listening else ["ingest"])]
+
+        exposition = Exposition((pipeline.metrics, informers.metrics, ingest.metrics))
+        health = HealthServer(missing, exposition.render)
+        stack.push_async_callback(health.stop)
+        await health.start(settings.health_host, settings.health_port)
+
+        informing = tasks.create_task(informers.run(), name="informers")
+        stack.push_async_callback(_end, informing)
+        await informers.wait_synced(SYNC_TIMEOUT_S)
+        resources = await writer.list_intents()
+        pipeline.restore(resources)
+        _log.info("restored", extra={"clientintents": len(resources)})
+
+        working = tasks.create_task(pipeline.run(), name="pipeline")
+        stack.push_async_callback(_end, working)
+        stack.push_async_callback(_flush, pipeline, working)
+        stack.push_async_callback(ingest.stop)
+        await ingest.start(settings.listen_host, settings.listen_port)
+
+        watch = IntentsWatch(pipeline.on_intents, session.credentials)
+        stack.push_async_callback(_end, tasks.create_task(watch.run(), name="kopf"))
+        await asyncio.Event().wait()
+
+
+async def _flush(pipeline: Pipeline, working: asyncio.Task[None]) -> None:
+    """Write what is dirty, unless it is the pipeline that failed."""
+    if not working.done() and not await pipeline.flush(FLUSH_TIMEOUT_S):
+        _log.warning("not all was written; capture will send it again", extra={"timeout_s": FLUSH_TIMEOUT_S})
+
+
+async def _end(task: asyncio.Task[None]) -> None:
+    task.cancel()
+    await asyncio.wait([task])
+
+
+def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:
+    """Return the first failure itself."""
+    first = group.exceptions[0]
+    return _first(first) if isinstance(first, BaseExceptionGroup) else first
+
+
+def _now_ms() -> int:
+    return time.time_ns() // 1_000_000

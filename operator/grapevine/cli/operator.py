@@ -1,0 +1,68 @@
+"""`grapevine operator`: what the Deployment runs."""
+
+import argparse
+import os
+
+from grapevine.settings import operator_settings
+
+_DESCRIPTION = """\
+Take observations from `grapevine capture`, learn which workload talks to which, and
+keep one ClientIntents object per client workload true. Needs Kubernetes and the CRD:
+
+  kubectl apply -f crds/clientintents.yaml
+"""
+
+_EXAMPLES = """\
+examples:
+  # In a pod: everything by default, credentials of the service account
+  grapevine operator
+
+  # On a desk, against the current kubectl context
+  grapevine operator --listen 127.0.0.1:8080 --health 127.0.0.1:8081
+
+A flag wins over its environment variable. SIGTERM ends it in order: no more batches,
+last writes, out.
+"""
+
+
+def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Add the command's parser."""
+    parser = subparsers.add_parser(
+        "operator",
+        help="run the operator: observations in, ClientIntents out",
+        description=_DESCRIPTION,
+        epilog=_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument(
+        "--kubeconfig",
+        metavar="FILE",
+        help="credentials; by default those of the pod, else kubectl's (env GRAPEVINE_KUBECONFIG)",
+    )
+    parser.add_argument(
+        "--listen", metavar="HOST:PORT", help="where batches come in, 0.0.0.0:8080 (env GRAPEVINE_LISTEN)"
+    )
+    parser.add_argument(
+        "--health",
+        metavar="HOST:PORT",
+        help="/healthz, /readyz and /metrics, 0.0.0.0:8081 (env GRAPEVINE_HEALTH)",
+    )
+    parser.add_argument(
+        "--cluster-domain",
+        metavar="DOMAIN",
+        help="the cluster's DNS domain, cluster.local (env GRAPEVINE_CLUSTER_DOMAIN)",
+    )
+
+
+def run(args: argparse.Namespace) -> int:
+    """Run the operator until it is told to stop; return 0 then, and 1 where a part of it failed."""
+    settings = operator_settings(
+        os.environ,
+        kubeconfig=args.kubeconfig,
+        listen=args.listen,
+        health=args.health,
+        cluster_domain=args.cluster_domain,
+    )
+    from grapevine.app import run_operator
+
+    return run_operator(settings)
