@@ -1,0 +1,180 @@
+"""The informer against a server that does what a real one does once a year."""
+
+import asyncio
+import contextlib
+import json
+from collections.abc import AsyncIterator, Awaitable, Callable
+
+import pytest
+from aiohttp import web
+
+from grapevine.kube import informer as module
+from grapevine.kube.cache import Change, Kind
+from grapevine.kube.informer import Informers
+from grapevine.kube.session import Session
+from grapevine.resolver.records import PodRecord, RecordGone
+
+PODS = Kind("Pod", "/api/v1/pods")
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+Serve = Callable[[Handler], Awaitable[str]]
+
+
+def pod(name: str) -> dict[str, object]:
+    return {"metadata": {"name": name, "namespace": "n"}}
+
+
+def page(*names: str, more: str = "") -> web.Response:
+    return web.json_response(
+        {"metadata": {"resourceVersion": "1", "continue": more}, "items": [pod(name) for name in names]}
+    )
+
+
+def expired() -> web.Response:
+    return web.json_response({"kind": "Status", "message": "too old", "code": 410}, status=410)
+
+
+async def watch(request: web.Request, *events: dict[str, object], then_hold: bool = True) -> web.StreamResponse:
+    response = web.StreamResponse()
+    await response.prepare(request)
+    for event in events:
+        await response.write(json.dumps(event).encode() + b"\n")
+    if then_hold:
+        with contextlib.suppress(asyncio.CancelledError):
+            await asyncio.sleep(60)
+    return response
+
+
+@contextlib.asynccontextmanager
+async def following(kubeconfig: str, changes: list[Change]) -> AsyncIterator[Informers]:
+    async with await Session.open(kubeconfig) as session:
+        informers = Informers(session, (), changes.extend, lambda: 5, [PODS])
+        task = asyncio.create_task(informers.run())
+        try:
+            yield informers
+        finally:
+            task.cancel()
+            await asyncio.wait([task])
+
+
+async def until(check: Callable[[], object]) -> None:
+    async with asyncio.timeout(10):
+        while not check():  # noqa: ASYNC110 - what is awaited happens behind a socket
+            await asyncio.sleep(0.01)
+
+
+@pytest.fixture(autouse=True)
+def _hurry(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "MIN_BACKOFF_S", 0.01)
+    monkeypatch.setattr(module, "INACTIVITY_S", 0.2)
+
+
+def names(changes: list[Change]) -> list[str]:
+    return [f"-{c.record.name}" if isinstance(c, RecordGone) else c.name for c in changes]
+
+
+async def test_a_continue_token_that_expires_starts_the_list_over(serve: Serve) -> None:
+    lists: list[str] = []
+    changes: list[Change] = []
+
+    async def handler(request: web.Request) -> web.StreamResponse:
+        if "watch" in request.query:
+            return await watch(request)
+        lists.append(request.query.get("continue", ""))
+        if len(lists) == 1:
+            return page("a", "gone-meanwhile", more="token")
+        return expired() if len(lists) == 2 else page("a", "b")
+
+    async with following(await serve(handler), changes) as informers:
+        await informers.wait_synced(10)
+
+    assert lists == ["", "token", ""]
+    assert names(changes) == ["a", "gone-meanwhile", "b", "-gone-meanwhile"]
+
+
+async def test_an_expired_watch_lists_again_and_sweeps(serve: Serve) -> None:
+    lists = 0
+    changes: list[Change] = []
+
+    async def handler(request: web.Request) -> web.StreamResponse:
+        nonlocal lists
+        if "watch" not in request.query:
+            lists += 1
+            return page("a", "b") if lists == 1 else page("b")
+        if lists == 1:
+            return await watch(request, {"type": "ERROR", "object": {"kind": "Status", "code": 410}})
+        return await watch(request)
+
+    async with following(await serve(handler), changes) as informers:
+        await until(lambda: "-a" in names(changes))
+        relists = {metric.name: metric.samples for metric in informers.metrics()}["grapevine_informer_relists"]
+
+    assert names(changes) == ["a", "b", "-a"]
+    assert relists == {"Pod": 1}
+
+
+async def test_a_watch_goes_on_from_the_last_bookmark_without_a_list(serve: Serve) -> None:
+    versions: list[str] = []
+    lists = 0
+
+    async def handler(request: web.Request) -> web.StreamResponse:
+        nonlocal lists
+        if "watch" not in request.query:
+            lists += 1
+            return page("a")
+        versions.append(request.query["resourceVersion"])
+        bookmark = {"type": "BOOKMARK", "object": {"metadata": {"resourceVersion": str(len(versions) * 10)}}}
+        return await watch(request, bookmark, then_hold=False)
+
+    async with following(await serve(handler), []):
+        await until(lambda: len(versions) >= 3)
+
+    assert versions[:3] == ["1", "10", "20"]
+    assert lists == 1
+
+
+async def test_a_silent_watch_is_opened_again(serve: Serve) -> None:
+    watches = 0
+
+    async def handler(request: web.Request) -> web.StreamResponse:
+        nonlocal watches
+        if "watch" not in request.query:
+            return page("a")
+        watches += 1
+        return await watch(request)
+
+    async with following(await serve(handler), []) as informers:
+        await until(lambda: watches >= 2)
+        failures = {metric.name: metric.samples for metric in informers.metrics()}["grapevine_informer_failures"]
+
+    assert failures["Pod"] >= 1
+
+
+async def test_a_server_in_trouble_is_asked_again_until_it_answers(serve: Serve) -> None:
+    asked = 0
+    changes: list[Change] = []
+
+    async def handler(request: web.Request) -> web.StreamResponse:
+        nonlocal asked
+        if "watch" in request.query:
+            return await watch(request)
+        asked += 1
+        return page("a") if asked > 3 else web.Response(status=[500, 403, 429][asked - 1], text="not now")
+
+    async with following(await serve(handler), changes) as informers:
+        await informers.wait_synced(10)
+
+    assert [change.name for change in changes if isinstance(change, PodRecord)] == ["a"]
+
+
+async def test_what_the_receiver_raises_ends_the_informers(serve: Serve) -> None:
+    async def handler(request: web.Request) -> web.StreamResponse:
+        return page("a")
+
+    def receive(_: list[Change]) -> None:
+        raise ZeroDivisionError
+
+    async with await Session.open(await serve(handler)) as session:
+        with pytest.raises(ExceptionGroup) as failed:
+            await Informers(session, (), receive, lambda: 5, [PODS]).run()
+
+    assert isinstance(failed.value.exceptions[0], ZeroDivisionError)
