@@ -1,4 +1,4 @@
-"""Builds DNS messages, packets, frames and capture files byte by byte, good ones and hostile ones.
+"""Builds DNS messages, packets, frames and capture files byte by byte, good ones and hostile ones, and batches.
 
 Run as a module, it writes the hostile messages to tests/data/vectors.
 """
@@ -6,7 +6,12 @@ Run as a module, it writes the hostile messages to tests/data/vectors.
 import socket
 import struct
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
+
+from grapevine.model.observation import DnsObservation
+from grapevine.wire.schema import Batch, BatchHeader, Hearing
 
 VECTORS = Path(__file__).parents[1] / "data" / "vectors"
 
@@ -177,6 +182,31 @@ HOSTILE = {
     "cname-bomb": cname_bomb,
 }
 """Messages that break a naive parser, by name of their file in `VECTORS`."""
+
+
+def an_observation(**fields: Any) -> DnsObservation:
+    """Return an observation with the given fields."""
+    usual = DnsObservation(
+        first_ms=1_000,
+        last_ms=1_000,
+        count=1,
+        client_ip=CLIENT,
+        resolver_ip=RESOLVER,
+        qname="www.example.com",
+        qtype="A",
+        rcode="NOERROR",
+        answers=("192.0.2.1",),
+        cnames=(),
+        transport="udp",
+        source="pcap",
+    )
+    return replace(usual, **fields)
+
+
+def a_batch(seq: int = 1, observations: int = 1, **fields: Any) -> Batch:
+    """Return a batch of usual observations; `fields` are its header's."""
+    usual = BatchHeader("stream", seq, 1, "node-1", 1_000, Hearing(("packet",), 1), (), {"frames": seq})
+    return Batch(replace(usual, **fields), (an_observation(),) * observations)
 
 
 def _ethertype(packet: bytes) -> int:

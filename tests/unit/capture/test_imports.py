@@ -1,0 +1,30 @@
+"""What capture loads: a node pays for it in memory, on every node."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+SOURCE = Path(__file__).parents[3] / "operator"
+HEAVY = {"asyncio", "ssl", "http.client", "email", "ctypes", "kopf", "kubernetes", "aiohttp", "opentelemetry", "yaml"}
+PROGRAM = """
+import sys
+import grapevine.cli.main, grapevine.cli.capture
+import grapevine.capture.loop, grapevine.capture.settings
+print(*sys.modules)
+"""
+
+
+def test_loads_nothing_heavy() -> None:
+    env = {**os.environ, "PYTHONPATH": str(SOURCE)}
+    done = subprocess.run([sys.executable, "-c", PROGRAM], env=env, capture_output=True, text=True, check=True)
+    loaded = set(done.stdout.split())
+    assert loaded & HEAVY == set()
+    assert "dnslib" in loaded
+
+
+def test_the_command_line_alone_loads_no_capture() -> None:
+    program = "import sys, grapevine.cli.capture; print(*sys.modules)"
+    env = {**os.environ, "PYTHONPATH": str(SOURCE)}
+    done = subprocess.run([sys.executable, "-c", program], env=env, capture_output=True, text=True, check=True)
+    assert not [name for name in done.stdout.split() if name.startswith(("grapevine.capture", "dnslib"))]

@@ -1,0 +1,50 @@
+import argparse
+
+import pytest
+
+from grapevine.capture.http1 import Server
+from grapevine.capture.settings import load_settings
+from grapevine.cli import capture
+from grapevine.model.errors import PermanentInputError
+
+
+def parse(*words: str) -> argparse.Namespace:
+    parser = argparse.ArgumentParser()
+    capture.add_parser(parser.add_subparsers())
+    return parser.parse_args(["capture", *words])
+
+
+def test_needs_no_setting() -> None:
+    settings = load_settings(parse(), {})
+    assert (settings.source, settings.operator) == ("packet", Server("127.0.0.1", 8080, ""))
+    assert (settings.node, settings.window_ms, settings.drain_timeout_s) == ("", 1_000, 5.0)
+
+
+def test_a_file_is_waited_for_longer() -> None:
+    settings = load_settings(parse("--source", "pcap", "--file", "x.pcap"), {})
+    assert (settings.file, settings.drain_timeout_s) == ("x.pcap", 120.0)
+
+
+def test_flags_outdo_the_environment() -> None:
+    env = {"GRAPEVINE_OPERATOR_URL": "http://env.example.com", "GRAPEVINE_NODE_NAME": "env-node"}
+    assert load_settings(parse(), env).operator.host == "env.example.com"
+    assert load_settings(parse(), env).node == "env-node"
+    settings = load_settings(parse("--operator", "http://flag.example.com", "--node", "flag-node"), env)
+    assert (settings.operator.host, settings.node) == ("flag.example.com", "flag-node")
+
+
+@pytest.mark.parametrize(
+    ("words", "text"),
+    [
+        (["--source", "pcap"], "--source pcap needs --file"),
+        (["--file", "x.pcap"], "--file x.pcap goes with --source pcap"),
+        (["--operator", "https://operator.example.com"], "TLS is not built in yet"),
+        (["--window-ms", "0"], "--window-ms 0: give a number from 100 to 60000"),
+        (["--drain-timeout", "nan"], "--drain-timeout nan"),
+        (["--spool-bytes", "1"], "--spool-bytes 1: give"),
+        (["--node", "n" * 254], "at most 253 characters"),
+    ],
+)
+def test_says_what_is_wrong_and_what_to_give(words: list[str], text: str) -> None:
+    with pytest.raises(PermanentInputError, match=text):
+        load_settings(parse(*words), {})
