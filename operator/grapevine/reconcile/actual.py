@@ -27,10 +27,11 @@ class ActualStore:
         self._by_workload.setdefault((actual.namespace, actual.client.name), set()).add(key)
         return True
 
-    def drop(self, namespace: str, name: str) -> ActualIntents | None:
-        """Forget an object that is gone, and return it."""
-        actual = self._objects.pop((namespace, name), None)
-        if actual is not None:
+    def drop(self, namespace: str, name: str, uid: str = "") -> ActualIntents | None:
+        """Forget an object that is gone, and return it; with `uid`, only that one, not its successor of the name."""
+        actual = self._objects.get((namespace, name))
+        if actual is not None and uid in ("", actual.uid):
+            del self._objects[namespace, name]
             keys = self._by_workload[namespace, actual.client.name]
             keys.discard((namespace, name))
             if not keys:

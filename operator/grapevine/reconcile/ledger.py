@@ -10,7 +10,10 @@ from dataclasses import dataclass, field
 from grapevine.model.workload import WorkloadRef
 
 _MAX_OPEN = 20_000
-"""Batches of one stream that are not durable yet. A sender keeps fewer (its spool); past it the oldest is let go."""
+"""Batches of one stream that are not durable yet. A sender keeps fewer (its spool); past it the oldest is let go.
+
+As many may have been seen behind a gap; past that the gap will not be filled.
+"""
 
 
 @dataclass(slots=True)
@@ -54,6 +57,8 @@ class Ledger:
             self._wait(stream, seq, (stream, seq))
             if len(state.open) > _MAX_OPEN:
                 self._close(stream, state, next(iter(state.open)))
+            if len(state.seen) > _MAX_OPEN:
+                state.seen_through = min(state.seen) - 1
             while state.seen_through + 1 in state.seen:
                 state.seen_through += 1
                 state.seen.discard(state.seen_through)

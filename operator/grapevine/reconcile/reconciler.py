@@ -46,6 +46,7 @@ class Reconciler:
         self._on_written = on_written
         self._queue: KeyQueue[WorkloadRef] = KeyQueue(coalesce_ms=settings.coalesce_ms)
         self._wake = asyncio.Event()
+        self._refused: set[WorkloadRef] = set()
         self._warned_ms: dict[str, int] = {}
         self.writes: Counter[str] = Counter()
         """Writes by change (`Create`, `ApplySpec`, `ApplyStatus`), and those that were `retried` or `refused`."""
@@ -83,16 +84,20 @@ class Reconciler:
                 tasks.create_task(self._work())
 
     async def flush(self, timeout_s: float) -> bool:
-        """Hurry what waits; return whether everything was written within `timeout_s`. `run` must be running."""
+        """Hurry what waits; return whether everything was written within `timeout_s`. `run` must be running.
+
+        What is refused once more is not waited for: trying again changes nothing before somebody mends it.
+        """
+        self._refused.clear()
         try:
             async with asyncio.timeout(timeout_s):
-                while len(self._queue):
+                while len(self._queue) > len(self._refused):
                     self._queue.hurry(self._clock())
                     self._wake.set()
                     await asyncio.sleep(0.01)
         except TimeoutError:
             return False
-        return True
+        return not len(self._queue)
 
     async def _work(self) -> None:
         while True:
@@ -103,7 +108,7 @@ class Reconciler:
             is_done, after_ms = await self._settle(client)
             self._queue.finish(client, self._clock(), is_done=is_done, after_ms=after_ms)
             # What is refused for good must not keep other workloads' batches from being called durable.
-            if after_ms == _REFUSED_AFTER_MS or not self._queue.holds(client):
+            if client in self._refused or not self._queue.holds(client):
                 self._on_written(client)
 
     async def _wait(self) -> None:
@@ -118,6 +123,7 @@ class Reconciler:
 
     async def _settle(self, client: WorkloadRef) -> tuple[bool, int]:
         """Write until the plan is empty; return whether it is, and how long to wait before the next try."""
+        self._refused.discard(client)
         try:
             for _ in range(_MAX_CHANGES):
                 change = self._next_change(client)
@@ -130,6 +136,7 @@ class Reconciler:
             return False, int((e.after_s or 0) * 1000)
         except PermanentInputError as e:
             self.writes["refused"] += 1
+            self._refused.add(client)
             self._warn("ClientIntents refused", client, e)
             return False, _REFUSED_AFTER_MS
         self._warn("ClientIntents keeps changing under us, will retry", client, None)
