@@ -43,6 +43,8 @@ class Intake:
         self._parking = Parking(park_ms=settings.park_ms, max_parked=settings.max_parked)
         self._tombstone_ms = settings.tombstone_s * 1000
         self._observed_ms = 0
+        self._processing: BatchId | None = None
+        """The batch whose slices are being taken in: it is not whole, whatever became of what it has parked so far."""
         self._touched: set[WorkloadRef] = set()
         self._counts: Counter[str] = Counter()
         self.unresolved = UnresolvedTally()
@@ -53,10 +55,12 @@ class Intake:
         self._index.put_host_ips(header.node or header.stream, header.host_ips)
         batch_id = (header.stream, header.seq)
         clients: set[WorkloadRef] = set()
+        self._processing = batch_id
         for start in range(0, len(batch.observations), _SLICE):
             for observation in batch.observations[start : start + _SLICE]:
                 self._take_in(observation, batch_id, clients)
             await asyncio.sleep(0)
+        self._processing = None
         self._on_taken_in(batch_id, clients, not self._parking.holds(batch_id))
 
     def retry_parked(self) -> None:
@@ -127,4 +131,5 @@ class Intake:
             if not self._resolve(parked.observation, clients, is_final=is_final(parked)):
                 self._parking.put_back(parked)
         for batch, clients in clients_of.items():
-            self._on_taken_in(batch, clients, not self._parking.holds(batch))
+            is_whole = batch != self._processing and not self._parking.holds(batch)
+            self._on_taken_in(batch, clients, is_whole)

@@ -62,14 +62,21 @@ class Pipeline:
 
     def restore(self, resources: Iterable[Mapping[str, Any]]) -> None:
         """Rebuild the map from the cluster's ClientIntents; the informers are synced, nothing runs yet."""
+        namesakes: dict[tuple[str, str], set[WorkloadRef]] = {}
+        for workload in self.index.workloads():
+            namesakes.setdefault((workload.namespace, workload.name), set()).add(workload)
         for resource in resources:
             try:
                 actual = read_intents(resource)
             except PermanentInputError:
                 continue  # the schema forbids it, so nothing of ours is in there
             self._actual.put(actual)
+            client = actual.client
+            known = namesakes.get((client.namespace, client.name), set())
+            if not actual.discovered and not client.kind and len(known) == 1:
+                (client,) = known  # a person left the kind open; the edges are this workload's
             for item in read_observed(resource):
-                self._restore_item(actual.client, item)
+                self._restore_item(client, item)
             self._reconciler.enqueue(actual.client)
         self._enqueue_dirty()
 
@@ -87,7 +94,7 @@ class Pipeline:
             self._counts["unreadable-intents"] += 1
             return
         if event_type == "DELETED":
-            self._actual.drop(actual.namespace, actual.name)
+            self._actual.drop(actual.namespace, actual.name, actual.uid)
         elif not self._actual.put(actual):
             return
         for client in self.graph.namesakes(actual.namespace, actual.client.name) or [actual.client]:

@@ -2,6 +2,7 @@
 
 A pod holds its addresses from max(`status.startTime`, release by the previous holder) to its end. Ends are the
 objects' own times wherever those tell; the API keeps whole seconds, so an end is the last millisecond of its second.
+The time a pod was seen deleted is only an upper bound: a newer holder that started before it had the address already.
 """
 
 from dataclasses import dataclass
@@ -14,6 +15,8 @@ class _Lease:
     pod: PodRecord
     start_ms: int
     end_ms: int | None
+    is_end_known: bool = False
+    """Whether the object told its end itself; otherwise it was only seen to be gone by then."""
 
 
 class AddressIndex:
@@ -21,25 +24,36 @@ class AddressIndex:
 
     def __init__(self) -> None:
         self._leases: dict[str, list[_Lease]] = {}
+        self._ips: dict[str, tuple[str, ...]] = {}
+        """Addresses last told of a pod, by its uid: a status may lose them (eviction) or change them (new sandbox)."""
 
     def hold(self, pod: PodRecord) -> None:
         """Take in the pod's present state; hostNetwork pods hold no address of their own."""
         if pod.host_network:
             return
-        for ip in pod.ips:
+        before = self._ips.get(pod.uid, ())
+        ips = pod.ips or before
+        for ip in before:
+            if ip not in ips:
+                self._drop(ip, pod.uid)
+        if ips:
+            self._ips[pod.uid] = ips
+        for ip in ips:
             leases = self._leases.setdefault(ip, [])
             mine = next((lease for lease in leases if lease.pod.uid == pod.uid), None)
             if mine is None:
                 mine = _Lease(pod, 0, None)
+                if before:  # it came here after whoever is here, however old the pod itself is
+                    mine.start_ms = max((lease.start_ms for lease in leases), default=0)
                 leases.append(mine)
-            mine.pod, mine.start_ms = pod, pod.start_ms or 0
+            mine.pod, mine.start_ms = pod, max(mine.start_ms, pod.start_ms or 0)
             if pod.end_ms is not None:
-                mine.end_ms = pod.end_ms
+                mine.end_ms, mine.is_end_known = pod.end_ms, True
             leases.sort(key=lambda lease: lease.start_ms)
 
     def release(self, pod: PodRecord, at_ms: int) -> None:
         """End what the pod still holds at `at_ms`; an end known from the object itself stays."""
-        for ip in pod.ips:
+        for ip in self._ips.get(pod.uid, ()):
             for lease in self._leases.get(ip, ()):
                 if lease.pod.uid == pod.uid and lease.end_ms is None:
                     lease.end_ms = at_ms
@@ -53,18 +67,24 @@ class AddressIndex:
                 break
             # A newer holder that has started ends an older one whose end has not arrived yet.
             holder = lease.pod if lease.end_ms is None or at_ms <= lease.end_ms else None
-            released_ms = max(released_ms, lease.end_ms + 1 if lease.end_ms is not None else 0)
+            if lease.end_ms is not None and lease.is_end_known:
+                released_ms = max(released_ms, lease.end_ms + 1)
         return holder
 
     def forget_before(self, at_ms: int) -> set[str]:
         """Drop holders that ended before `at_ms`; return the uids of pods that hold nothing any more."""
         gone: set[str] = set()
         for ip in list(self._leases):
-            leases = self._leases[ip]
-            kept = [lease for lease in leases if lease.end_ms is None or lease.end_ms >= at_ms]
-            if len(kept) < len(leases):
-                gone.update(lease.pod.uid for lease in leases if lease not in kept)
-                self._leases[ip] = kept
-            if not kept:
-                del self._leases[ip]
+            for lease in list(self._leases[ip]):
+                if lease.end_ms is not None and lease.end_ms < at_ms:
+                    gone.add(lease.pod.uid)
+                    self._ips.pop(lease.pod.uid, None)
+                    self._drop(ip, lease.pod.uid)
         return gone
+
+    def _drop(self, ip: str, uid: str) -> None:
+        kept = [lease for lease in self._leases.get(ip, ()) if lease.pod.uid != uid]
+        if kept:
+            self._leases[ip] = kept
+        else:
+            self._leases.pop(ip, None)

@@ -98,7 +98,7 @@ class ClusterIndex:
             pod = self._pods.get(uid)
             if pod is not None and self._pod_uids.get((pod.namespace, pod.name)) != uid:
                 del self._pods[uid]
-        self._owners.forget_before(at_ms)
+        self._owners.forget_before(at_ms, ((p.namespace, p.owner) for p in self._pods.values() if p.owner))
 
     # --- asking
 
@@ -124,10 +124,20 @@ class ClusterIndex:
         root = self._owners.root_of(pod.namespace, pod.owner)
         return WorkloadRef(pod.namespace, root.kind, root.name.replace(".", "_")), root.is_certain
 
+    def workloads(self) -> set[WorkloadRef]:
+        """Return the workloads of all pods known."""
+        return {self.workload_of(pod)[0] for pod in self._pods.values()}
+
     def is_resolver(self, pod: PodRecord) -> bool:
         """Whether the pod stands behind a Service on port 53: it asks on behalf of others."""
         services = self._services_of_pod.get((pod.namespace, pod.name), ())
-        return any((record := self._services.get(s)) is not None and 53 in record.ports for s in services)
+        if any((record := self._services.get(s)) is not None and 53 in record.ports for s in services):
+            return True
+        if self._pod_uids.get((pod.namespace, pod.name)) == pod.uid and pod.end_ms is None:
+            return False
+        # No slice lists a pod that is gone, and its last look-ups may arrive later: its workload still tells.
+        workload = self.workload_of(pod)[0]
+        return any(self._single_owner(s) == workload for s, record in self._services.items() if 53 in record.ports)
 
     def has_service(self, service: ServiceRef) -> bool:
         """Whether the Service exists now."""
@@ -172,8 +182,11 @@ class ClusterIndex:
         owners: set[WorkloadRef | None] = set()
         for slice_ in self._slices.get(service, {}).values():
             for endpoint in slice_.endpoints:
-                uid = self._pod_uids.get((slice_.namespace, endpoint.pod))
-                owners.add(self.workload_of(self._pods[uid])[0] if uid else None)
+                if not endpoint.pod:
+                    owners.add(None)
+                elif uid := self._pod_uids.get((slice_.namespace, endpoint.pod)):
+                    # A pod not known is under way, or gone before its slice says so: every rollout shows the latter.
+                    owners.add(self.workload_of(self._pods[uid])[0])
         if not owners:
             return self._last_owner.get(service)  # scaled to zero keeps its last one
         if len(owners) > 1:
@@ -263,8 +276,11 @@ class ClusterIndex:
         return self._with_aliases({s for s in self._slices if s.namespace == namespace})
 
     def _with_aliases(self, services: set[ServiceRef]) -> set[ServiceRef]:
-        """Add the ExternalName Services that point at one of them."""
-        found = set(services)
-        for service in services:
-            found |= self._external_aliases.get(service, set())
+        """Add the ExternalName Services that point at one of them, directly or through another."""
+        found: set[ServiceRef] = set()
+        pending = list(services)
+        while pending:
+            if (service := pending.pop()) not in found:
+                found.add(service)
+                pending += self._external_aliases.get(service, ())
         return found

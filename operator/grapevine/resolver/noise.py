@@ -26,7 +26,7 @@ class Reason(StrEnum):
     NOT_A_HOST_NAME = "not-a-host-name"
     """No name a host can have (RFC 1123 §2.1, underscores allowed): garbage, or data in the form of a name."""
     LOCAL = "local"
-    """`localhost` or the root."""
+    """`localhost`, also with a search suffix, or the root."""
     OWN = "own"
     """Asked by Grapevine itself."""
     RESOLVER = "resolver"
@@ -37,6 +37,8 @@ class Reason(StrEnum):
     """Asked from an address of a node: a hostNetwork pod or the node itself, which DNS cannot tell apart."""
     NO_POD = "no-pod"
     """No pod held the address at that time."""
+    POD_UNKNOWN = "pod-unknown"
+    """DNS answered for a pod by its address, which no pod of that namespace held; CoreDNS does not check. Retried."""
     CHANGED_HANDS = "changed-hands"
     """The address went to another workload within the window."""
     OWNER_UNKNOWN = "owner-unknown"
@@ -45,7 +47,7 @@ class Reason(StrEnum):
     """DNS answered for a Service that has not been delivered yet; retried."""
 
 
-RETRIED = frozenset({Reason.NO_POD, Reason.OWNER_UNKNOWN, Reason.SERVICE_UNKNOWN})
+RETRIED = frozenset({Reason.NO_POD, Reason.POD_UNKNOWN, Reason.OWNER_UNKNOWN, Reason.SERVICE_UNKNOWN})
 """Reasons that a record still under way may remove."""
 
 
@@ -57,6 +59,6 @@ def noise_of_question(qname: str, qtype: str) -> Reason | None:
         return Reason.QUESTION_TYPE
     if qname and not _HOST_NAME.fullmatch(qname):
         return Reason.NOT_A_HOST_NAME
-    if not qname or qname == "localhost" or qname.endswith(".localhost"):
+    if not qname or f".{qname}".endswith(".localhost") or qname.startswith("localhost."):
         return Reason.LOCAL
     return None

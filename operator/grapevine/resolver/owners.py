@@ -1,6 +1,7 @@
 """Owner chains: from a pod's controller up to the root that names the workload."""
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from grapevine.resolver.records import OwnerKey, OwnerRecord
@@ -43,11 +44,16 @@ class OwnerIndex:
 
     def mark_gone(self, record: OwnerRecord, at_ms: int) -> None:
         """Remember that the owner was deleted; its pods' look-ups may still arrive."""
-        self._gone_ms[record.namespace, record.kind, record.name, record.uid] = at_ms
+        if record.uid in self._records.get((record.namespace, record.kind, record.name), ()):
+            self._gone_ms[record.namespace, record.kind, record.name, record.uid] = at_ms
 
-    def forget_before(self, at_ms: int) -> None:
-        """Drop owners deleted before `at_ms`."""
-        for key in [k for k, gone_ms in self._gone_ms.items() if gone_ms < at_ms]:
+    def forget_before(self, at_ms: int, owned: Iterable[tuple[str, OwnerKey]]) -> None:
+        """Drop owners deleted before `at_ms`; `owned` are the owners, by namespace, of pods whose chains must stay."""
+        due = [k for k, gone_ms in self._gone_ms.items() if gone_ms < at_ms]
+        needed = self._above(owned) if due else set()
+        for key in due:
+            if key[:3] in needed:
+                continue
             del self._gone_ms[key]
             generations = self._records[key[:3]]
             del generations[key[3]]
@@ -64,6 +70,16 @@ class OwnerIndex:
                 return Root(owner.kind, owner.name, is_certain=True)
             owner = record.owner
         return Root(owner.kind, owner.name, is_certain=True)
+
+    def _above(self, owned: Iterable[tuple[str, OwnerKey]]) -> set[tuple[str, str, str]]:
+        found: set[tuple[str, str, str]] = set()
+        for namespace, first in owned:
+            owner: OwnerKey | None = first
+            while owner is not None and (key := (namespace, owner.kind, owner.name)) not in found:
+                found.add(key)
+                record = self._find(namespace, owner)
+                owner = record.owner if record else None
+        return found
 
     def _find(self, namespace: str, owner: OwnerKey) -> OwnerRecord | None:
         generations = self._records.get((namespace, owner.kind, owner.name))

@@ -86,8 +86,9 @@ class Resolver:
         if pod_name := try_pod_name(name, self._domain):
             pod = self._index.pod_at(pod_name.ip, at_ms) if is_answered else None
             if pod is not None and pod.namespace == pod_name.namespace:
-                return WorkloadDestination(self._index.workload_of(pod)[0])
-            return Unresolved(Reason.NO_POD) if is_answered else None
+                workload, is_certain = self._index.workload_of(pod)
+                return WorkloadDestination(workload) if is_certain or is_final else Unresolved(Reason.OWNER_UNKNOWN)
+            return Unresolved(Reason.POD_UNKNOWN) if is_answered else None
         if not is_answered:
             return None
         if ".svc." in f".{name}":
