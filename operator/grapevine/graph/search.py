@@ -9,6 +9,8 @@ from collections import OrderedDict
 
 _MAX_SEARCHED = 512
 _MAX_CANDIDATES = 64
+_MAX_LEARNED = 32
+"""Suffixes kept; the kubelet allows a pod no more."""
 _BASES_TO_LEARN = 2
 """A suffix tried behind this many different names is one of the search list."""
 
@@ -47,14 +49,20 @@ class SearchList:
                 ]
         return found
 
-    def note_attempt(self, name: str) -> None:
-        """Remember a failed name that carried a suffix of the cluster: its base went through the search list."""
-        if name.endswith(self._cluster):
-            base = self.base(name)
-            self._searched[base] = None
-            self._searched.move_to_end(base)
-            if len(self._searched) > _MAX_SEARCHED:
-                self._searched.popitem(last=False)
+    def note_attempt(self, name: str) -> bool:
+        """Remember a failed name that carried a suffix of the cluster: its base went through the search list.
+
+        Return whether that base is news.
+        """
+        if not name.endswith(self._cluster):
+            return False
+        base = self.base(name)
+        is_new = base not in self._searched
+        self._searched[base] = None
+        self._searched.move_to_end(base)
+        if len(self._searched) > _MAX_SEARCHED:
+            self._searched.popitem(last=False)
+        return is_new
 
     def learn_from_failure(self, name: str, answered: OrderedDict[str, None]) -> bool:
         """Look for a suffix in a failed name outside the cluster; return whether one was learned.
@@ -83,7 +91,7 @@ class SearchList:
         return [b for n in range(1, len(labels)) if (b := ".".join(labels[:n])) in self._searched]
 
     def _learn(self, suffix: str) -> bool:
-        if suffix in self._learned or suffix in self._cluster:
+        if suffix in self._learned or suffix in self._cluster or len(self._learned) >= _MAX_LEARNED:
             return False
         self._learned = sorted([*self._learned, suffix], key=len, reverse=True)
         self._candidates.pop(suffix, None)

@@ -42,6 +42,8 @@ class _Sighting:
 
 @dataclass(slots=True)
 class _Failure:
+    names: set[str]
+    """What the application may have asked for: names that every failed variant so far leads back to."""
     rcode: str
     first_ms: int
     last_ms: int
@@ -54,6 +56,7 @@ class _Client:
     search: SearchList
     sightings: dict[Destination, _Sighting] = field(default_factory=dict)
     failures: OrderedDict[str, _Failure] = field(default_factory=OrderedDict)
+    """By the shortest of their names; oldest first."""
     answered: OrderedDict[str, None] = field(default_factory=OrderedDict)
 
 
@@ -125,12 +128,18 @@ class GraphStore:
             count = 0
             self._index(ref, destination)
             self._dirty.add(ref)
+            if EVIDENCE_DNS in edge.evidence:
+                # Failed variants may come again without the answer that explained them: its batch was durable.
+                for name in client.search.variants(destination_name(destination, self._domain)):
+                    client.answered[name] = None
 
     def restore_dead(self, dead: DeadDependency) -> None:
         """Take a dead dependency back from the cluster's status."""
         client = self._client(dead.client)
         if client is not None and dead.name not in client.failures and len(client.failures) < self._bounds.max_failures:
-            client.failures[dead.name] = _Failure(dead.rcode, dead.first_ms, dead.last_ms, dead.count, dead.last_ms)
+            client.failures[dead.name] = _Failure(
+                {dead.name}, dead.rcode, dead.first_ms, dead.last_ms, dead.count, dead.last_ms
+            )
             self._dirty.add(dead.client)
 
     def take_dirty(self) -> set[WorkloadRef]:
@@ -217,40 +226,47 @@ class GraphStore:
 
     def _explain(self, client: _Client, lookup: Lookup) -> None:
         """Withdraw the failures that an answer explains: the other variants of its name."""
-        if lookup.name in client.answered:
+        if lookup.name in client.answered and not client.failures:
             client.answered.move_to_end(lookup.name)
             return
-        names = client.search.variants(lookup.name)
         if client.search.learn_from_answer(lookup.name, list(client.failures)):
             self._rebase(client)
+        names = client.search.variants(lookup.name)
         for name in names:
             client.answered[name] = None
             client.answered.move_to_end(name)
-            if failure := client.failures.pop(name, None):
-                self._fold(failure.rcode, failure.count)
-                self._dirty.add(lookup.client)
+        for key in [k for k, f in client.failures.items() if not f.names.isdisjoint(names)]:
+            failure = client.failures.pop(key)
+            self._fold(failure.rcode, failure.count)
+            self._dirty.add(lookup.client)
         while len(client.answered) > _MAX_ANSWERED:
             client.answered.popitem(last=False)
 
     def _add_failure(self, client: _Client, lookup: Lookup) -> None:
-        client.search.note_attempt(lookup.name)
-        base = client.search.base(lookup.name)
-        if base in client.answered:
+        search = client.search
+        is_new = search.note_attempt(lookup.name)
+        names = search.variants(lookup.name)
+        if not client.answered.keys().isdisjoint(names):
             self._fold(lookup.rcode, lookup.count)
             return
-        if client.search.learn_from_failure(base, client.answered):
-            self._rebase(client)
-            self._dirty.add(lookup.client)
-            base = client.search.base(base)
-            if base in client.answered:
-                self._fold(lookup.rcode, lookup.count)
+        # A suffix shows in this name, or, now that its base is known, in one that failed before.
+        for name in (search.base(lookup.name), *(client.failures if is_new else ())):
+            if search.learn_from_failure(name, client.answered):
+                self._rebase(client)
+                self._dirty.add(lookup.client)
+                self._add_failure(client, lookup)
                 return
-        failure = client.failures.get(base)
-        if failure is not None:
-            _add_times(failure, lookup)
-            failure.rcode = lookup.rcode
+        known = _meet(client.failures, names)
+        if known is not None:
+            _add_times(known, lookup)
+            known.rcode = lookup.rcode
+            if not known.names <= names:
+                client.failures = _merged(client.failures, known, names)
+                self._dirty.add(lookup.client)
             return
-        client.failures[base] = _Failure(lookup.rcode, lookup.first_ms, lookup.last_ms, lookup.count)
+        client.failures[min(names, key=len)] = _Failure(
+            names, lookup.rcode, lookup.first_ms, lookup.last_ms, lookup.count
+        )
         self._dirty.add(lookup.client)
         if len(client.failures) > self._bounds.max_failures:
             client.failures.popitem(last=False)
@@ -259,18 +275,17 @@ class GraphStore:
     def _rebase(self, client: _Client) -> None:
         """Name failures anew after a suffix was learned; those that meet an answered name go."""
         failures, client.failures = client.failures, OrderedDict()
-        for name, failure in failures.items():
-            base = client.search.base(name)
-            known = client.failures.get(base)
-            if base in client.answered:
+        for failure in failures.values():
+            failure.names = set().union(*map(client.search.variants, failure.names))
+            if not client.answered.keys().isdisjoint(failure.names):
                 self._fold(failure.rcode, failure.count)
-                continue
-            if known is None:
-                client.failures[base] = failure
+            elif (known := _meet(client.failures, failure.names)) is None:
+                client.failures[min(failure.names, key=len)] = failure
             else:
                 known.first_ms = min(known.first_ms, failure.first_ms)
                 known.last_ms = max(known.last_ms, failure.last_ms)
                 known.count += failure.count
+                client.failures = _merged(client.failures, known, failure.names)
 
     def _fold(self, rcode: str, count: int) -> None:
         self.folded["nodata-twin" if rcode == "NODATA" else "search-list"] += count
@@ -302,6 +317,17 @@ def destination_name(destination: Destination, cluster_domain: str) -> str:
             return domain
         case WorkloadDestination():
             return ""
+
+
+def _meet(failures: OrderedDict[str, _Failure], names: set[str]) -> _Failure | None:
+    """Return the failure that may be of the same asked name as one of these variants."""
+    return next((f for f in failures.values() if not f.names.isdisjoint(names)), None)
+
+
+def _merged(failures: OrderedDict[str, _Failure], known: _Failure, names: set[str]) -> OrderedDict[str, _Failure]:
+    """Return the failures, in their order, with `known` narrowed to what `names` lead back to as well."""
+    known.names = known.names & names
+    return OrderedDict((min(f.names, key=len) if f is known else key, f) for key, f in failures.items())
 
 
 def _add_times(seen: _Sighting | _Failure, lookup: Lookup) -> None:
