@@ -6,7 +6,8 @@ from dataclasses import dataclass, replace
 from grapevine.model.intents import ActualIntents, DeclaredTarget, DesiredIntents, ObservedItem
 from grapevine.model.target import InternetTarget, ServiceTarget, WorkloadTarget
 
-_JUDGED_MEMBERS = frozenset({"kubernetes", "service", "kafka", "internet"})
+_IN_CLUSTER_MEMBERS = frozenset({"kubernetes", "service", "kafka"})
+_JUDGED_MEMBERS = _IN_CLUSTER_MEMBERS | {"internet"}
 """Members whose use DNS can show; SQL and cloud targets name no host and are neither used nor unused."""
 
 
@@ -41,9 +42,13 @@ def declares(declared: DeclaredTarget, item: ObservedItem) -> bool:
             return _names_service(declared, item)
         case ServiceTarget(namespace, name):
             is_service = declared.member == "service" or declared.kind in ("Service", "")
-            return is_service and (declared.namespace, declared.name) == (namespace, name)
+            return (
+                is_service
+                and declared.member in _IN_CLUSTER_MEMBERS
+                and (declared.namespace, declared.name) == (namespace, name)
+            )
         case InternetTarget(domain):
-            return any(_covers(pattern, domain) for pattern in declared.domains)
+            return any(_covers(pattern, domain) for pattern in declared.domains) or _names_service(declared, item)
         case None:
             return False
 
