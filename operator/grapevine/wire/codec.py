@@ -182,20 +182,20 @@ def _inflate(body: bytes) -> bytes:
 
 def _string(fields: dict[str, Any], key: str, limit: int, *, empty: bool = True) -> str:
     value = fields.get(key)
-    if not isinstance(value, str) or len(value) > limit or not (value or empty):
-        raise WireError(f"{key} is missing or is no string of at most {limit} characters")
+    if not isinstance(value, str) or not value.isascii() or len(value) > limit or not (value or empty):
+        raise WireError(f"{key} is missing or is no ASCII string of at most {limit} characters")
     return value
 
 
 def _strings(fields: dict[str, Any], key: str, limit: int, each: int) -> tuple[str, ...]:
     value = fields.get(key, ())
     if not isinstance(value, list | tuple) or len(value) > limit or not _all_strings(value, each):
-        raise WireError(f"{key} is no list of at most {limit} strings of at most {each} characters")
+        raise WireError(f"{key} is no list of at most {limit} ASCII strings of at most {each} characters")
     return tuple(value)
 
 
 def _all_strings(values: Iterable[object], each: int) -> bool:
-    return all(isinstance(v, str) and len(v) <= each for v in values)
+    return all(isinstance(v, str) and v.isascii() and len(v) <= each for v in values)
 
 
 def _integer(fields: dict[str, Any], key: str) -> int:
