@@ -54,8 +54,8 @@ def load_settings(args: argparse.Namespace, env: Mapping[str, str]) -> CaptureSe
     if drain_timeout_s is None:
         drain_timeout_s = FILE_DRAIN_TIMEOUT_S if args.source == "pcap" else LIVE_DRAIN_TIMEOUT_S
     node = args.node if args.node is not None else env.get(ENV_NODE, "")
-    if len(node) > MAX_NODE_CHARS:
-        raise PermanentInputError(f"--node {node[:20]}…: a node's name has at most {MAX_NODE_CHARS} characters")
+    if len(node) > MAX_NODE_CHARS or not node.isascii():
+        raise PermanentInputError(f"--node {node[:20]!r}: a node's name has at most {MAX_NODE_CHARS} ASCII characters")
     _require_range("--window-ms", args.window_ms, 100, 60_000)
     _require_range("--drain-timeout", drain_timeout_s, 0, 86_400)
     _require_range("--spool-bytes", args.spool_bytes, 2 << 20, 1 << 30)

@@ -42,7 +42,7 @@ def test_flags_outdo_the_environment() -> None:
         (["--window-ms", "0"], "--window-ms 0: give a number from 100 to 60000"),
         (["--drain-timeout", "nan"], "--drain-timeout nan"),
         (["--spool-bytes", "1"], "--spool-bytes 1: give"),
-        (["--node", "n" * 254], "at most 253 characters"),
+        (["--node", "n" * 254], "at most 253 ASCII"),
     ],
 )
 def test_says_what_is_wrong_and_what_to_give(words: list[str], text: str) -> None:

@@ -1,0 +1,146 @@
+"""Hostile bytes never raise past their parser, and cutting input differently changes nothing."""
+
+import contextlib
+import struct
+from collections.abc import Sequence
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+from tests.support import packets as p
+
+from grapevine.capture.counters import Counters, Reason
+from grapevine.capture.dns import Response, parse_response
+from grapevine.capture.frames import SUPPORTED_LINKTYPES, TCP, Packet, parse_frame
+from grapevine.capture.intake import Intake
+from grapevine.capture.sources.pcap import Frame, PcapDecoder
+from grapevine.capture.streams import Streams
+from grapevine.model.errors import PermanentInputError
+
+MESSAGES = [
+    p.dns_response(records=[p.a_record("192.0.2.1"), p.cname_record("cdn.example.net")]),
+    p.dns_response("_redis._tcp.example.com", p.SRV, [(b"\xc0\x0c", p.SRV, bytes(6) + p.encode_name("a.example.com"))]),
+    p.dns_response(qtype=p.AAAA, records=[p.a_record("2001:db8::1")], transaction_id=7),
+    p.pointer_cycle(),
+]
+PACKETS = [
+    p.ipv4(p.udp(MESSAGES[0])),
+    p.ipv6(p.udp(MESSAGES[2])),
+    p.ipv6(b"\x11\x00" + bytes(6) + p.udp(MESSAGES[1]), header=0),
+    p.ipv4(p.tcp(struct.pack("!H", len(MESSAGES[0])) + MESSAGES[0]), proto=6),
+]
+WRAP = {1: p.ethernet, 113: p.cooked_v1, 276: p.cooked_v2}
+
+mutations = st.lists(st.tuples(st.integers(0, 65_535), st.integers(0, 255)), max_size=10)
+
+
+def mutate(data: bytes, changes: Sequence[tuple[int, int]], cut: int) -> bytes:
+    changed = bytearray(data)
+    for where, octet in changes:
+        changed[where % len(changed)] = octet
+    return bytes(changed[: max(1, len(changed) - cut)])
+
+
+@given(st.sampled_from(MESSAGES), mutations, st.integers(0, 60))
+def test_a_mutated_message_gives_a_response_or_a_reason(
+    message: bytes, changes: list[tuple[int, int]], cut: int
+) -> None:
+    assert isinstance(parse_response(mutate(message, changes, cut)), Response | Reason)
+
+
+@given(st.binary(max_size=600))
+@example(b"")
+def test_arbitrary_bytes_behind_a_header_give_a_response_or_a_reason(data: bytes) -> None:
+    header = struct.pack("!HHHHHH", 1, 0x8180, 1, 0xFFFF, 0, 0)
+    assert isinstance(parse_response(header + data), Response | Reason)
+
+
+@given(st.sampled_from(sorted(SUPPORTED_LINKTYPES)), st.sampled_from(PACKETS), mutations, st.integers(0, 60))
+def test_a_mutated_frame_goes_through_the_whole_intake(
+    linktype: int, packet: bytes, changes: list[tuple[int, int]], cut: int
+) -> None:
+    frame = mutate(WRAP.get(linktype, bytes)(packet), changes, cut)
+    counters = Counters()
+    intake = Intake("pcap", 1_000, counters)
+    intake.packet(parse_frame(linktype, frame), 1_000)
+    intake.flush()
+    assert sum(o.count for made in intake.take() for o in made) == counters[Reason.EVENTS]
+    assert counters[Reason.FRAMES] == 1
+    at_frame = ("not-ip", "not-udp-tcp", "not-from-port-53", "later-fragment", "short-frame", "segments")
+    ends = sum(counters[Reason(name)] for name in at_frame)
+    assert counters[Reason.SEGMENTS] == 1 or ends + counters[Reason.MESSAGES] == 1
+
+
+@given(st.sampled_from(sorted(SUPPORTED_LINKTYPES)), st.binary(max_size=200))
+def test_arbitrary_frames_give_a_packet_or_a_reason(linktype: int, frame: bytes) -> None:
+    assert isinstance(parse_frame(linktype, frame), Packet | Reason)
+
+
+def segment(payload: bytes, seq: int, flags: int = p.ACK) -> Packet:
+    return Packet(TCP, b"\x0a\x60\0\x0a", b"\x0a\xf4\0\x25", 53, 40_000, payload, False, 4, flags, seq & 0xFFFFFFFF)
+
+
+@given(st.data(), st.integers(0, 0xFFFFFFFF), st.lists(st.sampled_from(MESSAGES), min_size=1, max_size=6))
+def test_a_stream_gives_its_messages_however_it_is_cut_shuffled_and_repeated(
+    data: st.DataObject, first_seq: int, messages: list[bytes]
+) -> None:
+    stream = b"".join(struct.pack("!H", len(m)) + m for m in messages)
+    cuts = sorted(data.draw(st.sets(st.integers(1, len(stream) - 1), max_size=20)))
+    pieces = [
+        segment(stream[start:end], first_seq + 1 + start)
+        for start, end in zip([0, *cuts], [*cuts, len(stream)], strict=True)
+    ]
+    repeats = data.draw(st.lists(st.sampled_from(pieces), max_size=5))
+    order = data.draw(st.permutations([*pieces, *repeats]))
+    streams = Streams(Counters())
+    streams.feed(segment(b"", first_seq, p.SYN | p.ACK), 0)
+    assert [m for piece in order for m in streams.feed(piece, 0)] == messages
+
+
+@given(st.lists(st.tuples(st.binary(max_size=80), st.integers(0, 300), st.integers(0, 63)), max_size=30))
+def test_arbitrary_segments_keep_the_books_right(segments: list[tuple[bytes, int, int]]) -> None:
+    streams = Streams(Counters())
+    for time_ms, (payload, seq, flags) in enumerate(segments):
+        streams.feed(segment(payload, seq, flags), time_ms)
+    assert streams._bytes == sum(flow.held_bytes() for flow in streams._flows.values())
+    for flow in streams._flows.values():
+        assert flow.pending_bytes == sum(map(len, flow.pending.values()))
+
+
+FILE_FRAMES = [(1_000, b"one"), (2_000, b""), (3_000, b"three")]
+FILES = {
+    "classic": p.pcap(FILE_FRAMES),
+    "swapped": p.pcap(FILE_FRAMES, order=">", nanoseconds=True),
+    "pcapng": p.pcapng_section()
+    + p.pcapng_interface(276, tsresol=3)
+    + b"".join(p.pcapng_packet(0, time_ms, frame) for time_ms, frame in FILE_FRAMES),
+}
+
+
+def feed(data: bytes, cuts: Sequence[int]) -> list[Frame]:
+    decoder = PcapDecoder("x.pcap")
+    frames = [
+        f for start, end in zip([0, *cuts], [*cuts, len(data)], strict=True) for f in decoder.feed(data[start:end])
+    ]
+    decoder.close()
+    return frames
+
+
+@pytest.mark.parametrize("kind", FILES)
+@given(st.data())
+def test_a_file_gives_its_frames_however_it_is_cut(kind: str, data: st.DataObject) -> None:
+    content = FILES[kind]
+    cuts = sorted(data.draw(st.sets(st.integers(1, len(content) - 1))))
+    assert feed(content, cuts) == [Frame(276, frame, time_ms) for time_ms, frame in FILE_FRAMES]
+
+
+@pytest.mark.parametrize("kind", FILES)
+@given(st.data(), mutations, st.integers(0, 40))
+def test_a_mutated_file_raises_nothing_but_input_errors(
+    kind: str, data: st.DataObject, changes: list[tuple[int, int]], cut: int
+) -> None:
+    content = mutate(FILES[kind], changes, cut)
+    cuts = sorted(data.draw(st.sets(st.integers(1, len(content)), max_size=5)))
+    with contextlib.suppress(PermanentInputError):
+        frames = feed(content, cuts)
+        assert all(frame.linktype in SUPPORTED_LINKTYPES and frame.time_ms >= 0 for frame in frames)
