@@ -64,8 +64,14 @@ class IntentsWatch:
 
     async def _operate(self, ours: asyncio.AbstractEventLoop) -> None:
         """Run kopf in the loop of this thread; `ours` is where the callbacks belong."""
-        stop_flag = asyncio.Event()
-        self._flag = (asyncio.get_running_loop(), stop_flag)
+        theirs, stop_flag = asyncio.get_running_loop(), asyncio.Event()
+        self._flag = (theirs, stop_flag)
+
+        def complain(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+            if not stop_flag.is_set():  # told to stop within its start, kopf forgets tasks of a closed session
+                loop.default_exception_handler(context)
+
+        theirs.set_exception_handler(complain)
 
         def hand_over(event_type: str | None, resource: Mapping[str, Any]) -> None:
             ours.call_soon_threadsafe(self._on_intents, event_type, resource)

@@ -11,7 +11,7 @@ import pytest
 
 from grapevine.ingest.limits import IngestLimits
 from grapevine.ingest.server import IngestServer
-from grapevine.model.errors import RetryableError
+from grapevine.model.errors import PermanentInputError, RetryableError
 from grapevine.model.observation import DnsObservation
 from grapevine.wire import schema
 from grapevine.wire.codec import decode_reply, encode_batch
@@ -250,3 +250,12 @@ async def test_stops_accepting_but_finishes_what_is_under_way() -> None:
 
     assert answer.startswith(b"HTTP/1.1 202 ")
     assert len(sink.batches) == 1
+
+
+async def test_an_address_that_is_taken_is_named() -> None:
+    async with serving(Queue()) as server:
+        second = IngestServer(Queue(), "abc")
+        with pytest.raises(PermanentInputError, match=rf"cannot listen on 127\.0\.0\.1:{server.port} for batches: .*"):
+            await second.start("127.0.0.1", server.port)
+        assert not second.listening
+        await second.stop()
