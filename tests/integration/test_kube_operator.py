@@ -16,8 +16,11 @@ from tests.support.api import Api, Object
 from tests.support.controlplane import ControlPlane
 from tests.support.eventually import eventually
 
+from grapevine import app
 from grapevine.handlers.watch import IntentsWatch
 from grapevine.kube.session import Session
+from grapevine.model.errors import RetryableError
+from grapevine.settings import OperatorSettings
 
 pytestmark = [pytest.mark.integration, pytest.mark.usefixtures("clientintents_crd")]
 
@@ -101,10 +104,6 @@ def test_the_operator_gets_ready_and_ends_in_order_when_told(
 async def test_a_service_account_without_rights_ends_with_the_rule(
     control_plane: ControlPlane, api: Api, namespace: str, unused_tcp_port: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from grapevine import app
-    from grapevine.model.errors import RetryableError
-    from grapevine.settings import OperatorSettings
-
     api.create({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"namespace": namespace, "name": "nobody"}})
     kubeconfig = str(control_plane.service_account_kubeconfig(namespace, "nobody"))
     monkeypatch.setattr(app, "SYNC_TIMEOUT_S", 1.0)
@@ -112,3 +111,25 @@ async def test_a_service_account_without_rights_ends_with_the_rule(
 
     with pytest.raises(RetryableError, match=r"not synced after 1 s: .*resources: \[pods\], verbs: \[list\]"):
         await app._run_until_told(settings)
+
+
+async def test_the_end_of_a_part_is_the_end_of_the_operator(
+    control_plane: ControlPlane, unused_tcp_port: int, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def fail(self: IntentsWatch) -> None:
+        raise ZeroDivisionError("by design")
+
+    monkeypatch.setattr(IntentsWatch, "run", fail)
+    settings = OperatorSettings(
+        kubeconfig=str(control_plane.kubeconfig()),
+        listen_host="127.0.0.1",
+        listen_port=0,
+        health_host="127.0.0.1",
+        health_port=unused_tcp_port,
+    )
+
+    assert await app._run_until_told(settings) == 1
+
+    assert "a part failed" in caplog.text
+    assert "ZeroDivisionError: by design" in caplog.text
+    assert not is_ready(unused_tcp_port)

@@ -35,7 +35,7 @@ def registry_of(on_intents: OnIntents, login: Login) -> kopf.OperatorRegistry:
 
 
 def quiet_settings() -> kopf.OperatorSettings:
-    """Return settings for a reader among thousands of objects (docs/decisions), each with its reason."""
+    """Return settings for a reader among thousands of objects, each with its reason."""
     settings = kopf.OperatorSettings()
     settings.posting.enabled = False  # log lines would become Events, and load on the API
     settings.scanning.disabled = True  # preflight has found the CRD; spares listing CRDs and namespaces

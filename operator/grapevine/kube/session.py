@@ -1,7 +1,7 @@
 """One connection pool to the API server: authentication, TLS, timeouts, errors. Bytes in, bytes out.
 
-`kubernetes.aio` is the transport only. Its typed APIs are never imported: they cost 22 MiB and five times the CPU
-(reference: docs/decisions). Tokens are read anew once a minute, as service account tokens rotate.
+`kubernetes.aio` is the transport only. Its typed APIs are never imported: they cost 22 MiB and five times the CPU.
+Tokens are read anew once a minute, as service account tokens rotate.
 """
 
 import asyncio
