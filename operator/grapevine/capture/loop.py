@@ -5,8 +5,8 @@ a signal, so an idle node costs nothing. The other thread sends (sender.py says 
 """
 
 import itertools
+import os
 import random
-import secrets
 import selectors
 import time
 from collections.abc import Callable, Iterator
@@ -77,12 +77,12 @@ def run(settings: CaptureSettings, report: Callable[[str], None]) -> Outcome:
 def _run_packet(settings: CaptureSettings, stop: StopSignal) -> Outcome:
     counters = Counters()
     intake = Intake("packet", settings.window_ms, counters)
-    batcher = Batcher(secrets.token_hex(16), settings.node, counters, _now_ms)
+    batcher = Batcher(_random_stream(), settings.node, counters, _now_ms)
     with ExitStack() as stack:
         source = stack.enter_context(closing(PacketSource()))
         batcher.hearing = Hearing(("packet",), _now_ms())
         batcher.host_ips = read_host_ips()
-        sender, thread = stack.enter_context(_sending(settings, batcher))
+        sender, thread = stack.enter_context(_sending(settings, batcher, stop))
         refresh_s = time.monotonic() + HOST_IPS_PERIOD_S
         for _ in _listen(source, intake, stop, TICK_S, lambda: intake.advance(_now_ms())):
             cuts = intake.take()
@@ -100,12 +100,13 @@ def _run_packet(settings: CaptureSettings, stop: StopSignal) -> Outcome:
 def _run_stdin(settings: CaptureSettings, stop: StopSignal, report: Callable[[str], None]) -> Outcome:
     counters = Counters()
     intake = Intake("pcap", settings.window_ms, counters)
-    batcher = Batcher(secrets.token_hex(16), settings.node, counters, lambda: intake.newest_ms)
+    batcher = Batcher(_random_stream(), settings.node, counters, lambda: intake.newest_ms)
     with ExitStack() as stack:
         source = stack.enter_context(closing(PcapSource(STDIN)))
-        sender, thread = stack.enter_context(_sending(settings, batcher))
+        sender, thread = stack.enter_context(_sending(settings, batcher, stop))
         for _ in _listen(source, intake, stop, QUIET_S, intake.flush):
-            batcher.hearing = Hearing(("pcap",), intake.first_ms or 0)
+            if intake.first_ms is not None:
+                batcher.hearing = Hearing(("pcap",), intake.first_ms)
             for cut in intake.take():
                 sender.offer(batcher.batch(cut))
                 thread.wake()
@@ -121,7 +122,7 @@ def _run_file(settings: CaptureSettings, stop: StopSignal, report: Callable[[str
     first = next(batches, None)  # before anything is sent: a file that is no capture must not bother the operator
     if first is None:
         return Outcome(0, 0, replay.counters.snapshot())
-    with closing(batches), _sending(settings, replay.batcher) as (sender, thread):
+    with closing(batches), _sending(settings, replay.batcher, stop) as (sender, thread):
         for batch in itertools.chain((first,), batches):
             if not _wait_for_room(settings, sender, stop):
                 break
@@ -131,7 +132,7 @@ def _run_file(settings: CaptureSettings, stop: StopSignal, report: Callable[[str
 
 
 @contextmanager
-def _sending(settings: CaptureSettings, batcher: Batcher) -> Iterator[tuple[Sender, SenderThread]]:
+def _sending(settings: CaptureSettings, batcher: Batcher, stop: StopSignal) -> Iterator[tuple[Sender, SenderThread]]:
     connection = HttpConnection(settings.operator)
     headers = {"Content-Type": CONTENT_TYPE}
     if settings.deflate:
@@ -147,7 +148,7 @@ def _sending(settings: CaptureSettings, batcher: Batcher) -> Iterator[tuple[Send
         deflate=settings.deflate,
         random=random.random,
     )
-    thread = SenderThread(sender)
+    thread = SenderThread(sender, stop.set)
     try:
         yield sender, thread
     finally:
@@ -159,7 +160,8 @@ def _listen(
     source: Source, intake: Intake, stop: StopSignal, tick_s: float, tick: Callable[[], None]
 ) -> Iterator[None]:
     """Feed the intake until the source ends or a signal comes, yielding whenever windows may have been cut."""
-    with selectors.DefaultSelector() as selector:
+    with selectors.PollSelector() as selector:
+        # poll, for stdin may be a file and epoll takes none
         selector.register(source, selectors.EVENT_READ)
         selector.register(stop, selectors.EVENT_READ)
         while not stop.is_set:
@@ -201,6 +203,10 @@ def _drain(
     while sender.left() and time.monotonic() < deadline_s and not stop.is_urgent:
         time.sleep(POLL_S)
     return Outcome(sender.left(), sender.lost(), counters.snapshot())
+
+
+def _random_stream() -> str:
+    return os.urandom(16).hex()  # `secrets` would load OpenSSL, 4 MiB
 
 
 def _now_ms() -> int:

@@ -1,6 +1,5 @@
 """A capture file → its batches, the same ones every time: for `grapevine run`, and for sending them."""
 
-import hashlib
 from collections.abc import Callable, Generator, Iterator
 from contextlib import closing
 from pathlib import Path
@@ -68,8 +67,12 @@ def file_digest(path: str) -> str:
     """Return the stream id of a file: the first 128 bits of its SHA-256, in hex.
 
     Raises:
-        PermanentInputError: the file cannot be read.
+        PermanentInputError: the file cannot be read, or not twice.
     """
+    import hashlib  # 4 MiB of OpenSSL, which a live capture does not need
+
+    if Path(path).is_fifo():
+        raise PermanentInputError(f"{path}: a pipe cannot be read twice; give it as stdin, with `--file -`")
     try:
         with Path(path).open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()[:STREAM_ID_CHARS]

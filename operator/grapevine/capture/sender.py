@@ -159,8 +159,11 @@ class Sender:
 class SenderThread:
     """Runs a sender until it is closed; starts at once."""
 
-    def __init__(self, sender: Sender) -> None:
+    def __init__(self, sender: Sender, on_defect: Callable[[], None]) -> None:
+        """Start the thread; should it die of a defect, it calls `on_defect`, and `close` raises what it died of."""
         self._sender = sender
+        self._on_defect = on_defect
+        self._defect: Exception | None = None
         self._wake = threading.Event()
         self._is_closing = False
         self._thread = threading.Thread(target=self._run, name="sender", daemon=True)
@@ -175,13 +178,19 @@ class SenderThread:
         self._is_closing = True
         self._wake.set()
         self._thread.join(timeout_s)
+        if self._defect is not None:
+            raise self._defect
 
     def _run(self) -> None:
-        while not self._is_closing:
-            wait_s = self._sender.step(time.monotonic())
-            if wait_s > 0:
-                self._wake.wait(wait_s)
-            self._wake.clear()
+        try:
+            while not self._is_closing:
+                wait_s = self._sender.step(time.monotonic())
+                if wait_s > 0:
+                    self._wake.wait(wait_s)
+                self._wake.clear()
+        except Exception as e:  # a capture that hears and never sends must not look alive
+            self._defect = e
+            self._on_defect()
 
 
 def _decode(answer: HttpReply) -> Reply:

@@ -1,4 +1,4 @@
-"""SIGTERM and SIGINT as something the loop can wait for."""
+"""The wish to end, from a signal or another thread, as something the loop can wait for."""
 
 import os
 import signal
@@ -25,6 +25,12 @@ class StopSignal:
         """Return a file descriptor that becomes readable with the first signal and stays so."""
         return self._read_end
 
+    def set(self) -> None:
+        """Wish to end; any thread may."""
+        if not self.is_set:
+            self.is_set = True
+            os.write(self._write_end, b"x")
+
     def __enter__(self) -> "StopSignal":
         self._previous = [signal.signal(number, self._handle) for number in _SIGNALS]
         return self
@@ -37,6 +43,4 @@ class StopSignal:
 
     def _handle(self, number: int, frame: FrameType | None) -> None:
         self.is_urgent = self.is_set
-        if not self.is_set:
-            self.is_set = True
-            os.write(self._write_end, b"x")
+        self.set()

@@ -6,7 +6,19 @@ import sys
 from pathlib import Path
 
 SOURCE = Path(__file__).parents[3] / "operator"
-HEAVY = {"asyncio", "ssl", "http.client", "email", "ctypes", "kopf", "kubernetes", "aiohttp", "opentelemetry", "yaml"}
+HEAVY = {
+    "asyncio",
+    "ssl",
+    "http.client",
+    "email",
+    "ctypes",
+    "hashlib",
+    "kopf",
+    "kubernetes",
+    "aiohttp",
+    "opentelemetry",
+    "yaml",
+}
 PROGRAM = """
 import sys
 import grapevine.cli.main, grapevine.cli.capture

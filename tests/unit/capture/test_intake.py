@@ -1,5 +1,6 @@
 """The joined stages, on made packets and on the recorded shop."""
 
+import os
 import struct
 from collections import Counter
 from pathlib import Path
@@ -11,6 +12,7 @@ from grapevine.capture.counters import Counters, Reason
 from grapevine.capture.frames import parse_frame
 from grapevine.capture.intake import Intake
 from grapevine.capture.replay import Replay, file_digest, read_batches
+from grapevine.model.errors import PermanentInputError
 from grapevine.model.observation import DnsObservation
 from grapevine.wire.schema import Batch
 
@@ -124,6 +126,12 @@ def test_a_cut_file_is_used_up_to_the_cut(tmp_path: Path) -> None:
     assert len(found) > 50
     (warning,) = warnings
     assert "cut.pcap: cut within a packet at byte 99" in warning
+
+
+def test_a_pipe_is_refused_with_what_to_do(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(PermanentInputError, match="give it as stdin, with `--file -`"):
+        file_digest(str(tmp_path / "pipe"))
 
 
 def _shop_responses() -> set[tuple[object, ...]]:

@@ -1,5 +1,6 @@
 """The whole command against an operator on loopback."""
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -74,11 +75,13 @@ def start(operator: Operator) -> Iterator[Start]:
     """Start `grapevine capture` as a process of its own."""
     started: list[subprocess.Popen[bytes]] = []
 
-    def run(*words: str) -> "subprocess.Popen[bytes]":
+    def run(*words: str, stdin: Path | None = None) -> "subprocess.Popen[bytes]":
         command = [sys.executable, "-m", "grapevine.cli.main", "capture", "--operator", operator.url, *words]
         env = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[3] / "operator")}
         pipe = subprocess.PIPE
-        started.append(subprocess.Popen(command, env=env, stdin=pipe, stdout=pipe, stderr=pipe))
+        with contextlib.ExitStack() as stack:
+            source = pipe if stdin is None else stack.enter_context(stdin.open("rb"))
+            started.append(subprocess.Popen(command, env=env, stdin=source, stdout=pipe, stderr=pipe))
         return started[-1]
 
     yield run
@@ -185,6 +188,12 @@ def test_a_signal_flushes_the_window_that_is_open(operator: Operator, monkeypatc
     assert (batch.header.node, batch.header.hearing.sources) == ("node-1", ("packet",))
     assert "127.0.0.1" in batch.header.host_ips
     assert batch.header.counters["kernel-drops"] == 3
+
+
+def test_takes_a_file_as_stdin(operator: Operator, start: Start) -> None:
+    process = start("--source", "pcap", "--file", "-", stdin=Path(SHOP))
+    assert process.wait(20) == 0
+    assert sum(o.count for batch in operator.batches for o in batch.observations) == 5_953
 
 
 def test_the_end_of_stdin_ends_capture(operator: Operator, start: Start) -> None:

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import Thread
+from threading import Event, Thread
 
 import pytest
 from tests.support.packets import a_batch
@@ -215,11 +215,24 @@ def test_a_full_spool_loses_the_oldest_and_says_so(connection: HttpConnection, o
     assert operator.received[0].header.counters["spool-overflow"] == sender.lost() == 2
 
 
+def test_a_thread_that_dies_says_so_and_of_what() -> None:
+    def post(body: bytes) -> HttpReply:
+        raise ZeroDivisionError
+
+    died = Event()
+    thread = SenderThread(
+        Sender(post, lambda: a_batch().header, spool_bytes=1, deflate=False, random=lambda: 0), died.set
+    )
+    assert died.wait(5)
+    with pytest.raises(ZeroDivisionError):
+        thread.close(5)
+
+
 def test_a_thread_sends_without_being_asked_and_ends(sender: Sender, operator: Operator) -> None:
     operator.durable_through = 1
     sender.offer(a_batch(1))
     sender.is_draining = True
-    thread = SenderThread(sender)
+    thread = SenderThread(sender, lambda: None)
     for _ in range(500):
         if not sender.left():
             break

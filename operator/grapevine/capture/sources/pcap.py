@@ -5,7 +5,6 @@ draft-ietf-opsawg-pcapng (sections, interfaces, if_tsresol, if_tsoffset, Enhance
 """
 
 import os
-import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from struct import Struct
@@ -236,7 +235,7 @@ class PcapSource:
         self.name = "stdin" if path == STDIN else path
         self._decoder = PcapDecoder(self.name)
         try:
-            self._file = os.dup(sys.stdin.fileno()) if path == STDIN else os.open(path, os.O_RDONLY)
+            self._file = os.dup(0) if path == STDIN else os.open(path, os.O_RDONLY)
         except OSError as e:
             raise PermanentInputError(f"{self.name}: cannot be opened: {e.strerror}") from e
 
