@@ -1,0 +1,58 @@
+"""Observations that wait, and what became of those nobody could tell."""
+
+from tests.support.builders import an_observation
+
+from grapevine.resolver.noise import Reason
+from grapevine.resolver.parking import Parking
+from grapevine.resolver.unresolved import UnresolvedTally
+
+BATCH = ("s", 1)
+
+
+def test_takes_out_what_has_waited_long_enough_and_no_more() -> None:
+    parking = Parking(park_ms=100, max_parked=10)
+    parking.try_add(an_observation(), BATCH, 0)
+    parking.try_add(an_observation(), ("s", 2), 50)
+
+    assert [p.batch for p in parking.take_due(100)] == [BATCH]
+    assert (parking.holds(BATCH), parking.holds(("s", 2)), len(parking)) == (False, True, 1)
+
+
+def test_refuses_what_goes_over_the_bound() -> None:
+    parking = Parking(park_ms=100, max_parked=1)
+
+    assert [parking.try_add(an_observation(), BATCH, 0) for _ in range(2)] == [True, False]
+
+
+def test_what_is_put_back_keeps_its_deadline() -> None:
+    parking = Parking(park_ms=100, max_parked=1)
+    parking.try_add(an_observation(), BATCH, 0)
+    for parked in parking.take_all():
+        parking.put_back(parked)
+
+    assert parking.holds(BATCH)
+    assert len(parking.take_due(100)) == 1
+
+
+def test_addresses_with_a_finding_are_named_and_bounded() -> None:
+    tally = UnresolvedTally()
+    for n in range(1_100):
+        tally.add(an_observation(client_ip=f"10.1.{n // 256}.{n % 256}"), Reason.NO_POD)
+    tally.add(an_observation(client_ip="192.0.2.2", count=9), Reason.NO_POD)
+
+    assert (len(tally.addresses()), tally.by_reason[Reason.NO_POD]) == (1_000, 1_109)
+
+
+def test_noise_has_no_address() -> None:
+    tally = UnresolvedTally()
+    tally.add(an_observation(), Reason.REVERSE)
+
+    assert (tally.addresses(), tally.by_reason) == ([], {Reason.REVERSE: 1})
+
+
+def test_addresses_that_asked_most_come_first() -> None:
+    tally = UnresolvedTally()
+    tally.add(an_observation(client_ip="10.0.0.1"), Reason.HOST_NETWORK)
+    tally.add(an_observation(client_ip="10.0.0.2", count=5), Reason.HOST_NETWORK)
+
+    assert [a.client_ip for a in tally.addresses()] == ["10.0.0.2", "10.0.0.1"]
