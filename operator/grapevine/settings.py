@@ -129,6 +129,14 @@ def operator_settings(environ: Mapping[str, str], **flags: str | None) -> Operat
         resolver = replace(resolver, cluster_domain=domain.strip(".").lower())
     if annotation := environ.get("GRAPEVINE_WORKLOAD_NAME_ANNOTATION"):
         resolver = replace(resolver, override_annotations=(annotation, *resolver.override_annotations))
+    if park_ms := environ.get("GRAPEVINE_PARK_MS"):
+        resolver = replace(resolver, park_ms=_parse_count(park_ms, "GRAPEVINE_PARK_MS"))
     if namespace := environ.get("GRAPEVINE_NAMESPACE"):
         resolver = replace(resolver, own_namespace=namespace)
     return replace(settings, resolver=resolver)
+
+
+def _parse_count(text: str, what: str) -> int:
+    if not (text.isascii() and text.isdigit() and len(text) < 10):
+        raise PermanentInputError(f"{what}: {text!r} is no whole number")
+    return int(text)

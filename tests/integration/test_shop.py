@@ -43,8 +43,8 @@ def api(shop: ControlPlane) -> Iterator[Api]:
 
 @pytest.fixture
 def operator(shop: ControlPlane, api: Api, tmp_path: Path) -> Iterator[Operator]:
-    """A running operator."""
-    with Operator(shop.kubeconfig(), tmp_path / "operator.log") as process:
+    """A running operator that waits half a second, not five, for pods that were gone before it came."""
+    with Operator(shop.kubeconfig(), tmp_path / "operator.log", park_ms="500") as process:
         yield process
 
 

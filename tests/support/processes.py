@@ -32,10 +32,11 @@ def run_grapevine(*arguments: str | Path, timeout_s: float = 120.0) -> subproces
 class Operator:
     """`grapevine operator` on loopback ports that stay the same over a restart."""
 
-    def __init__(self, kubeconfig: Path, log: Path, *arguments: str) -> None:
+    def __init__(self, kubeconfig: Path, log: Path, **settings: str) -> None:
+        """Make one; `settings` are `GRAPEVINE_*` variables without the prefix, in lower case."""
         self._kubeconfig = kubeconfig
         self._log = log
-        self._arguments = arguments
+        self._settings = {f"GRAPEVINE_{name.upper()}": value for name, value in settings.items()}
         self._port, self._health_port = _free_ports(2)
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -66,11 +67,10 @@ class Operator:
             f"--kubeconfig={self._kubeconfig}",
             f"--listen=127.0.0.1:{self._port}",
             f"--health=127.0.0.1:{self._health_port}",
-            *self._arguments,
         ]
         with self._log.open("ab") as log:
             self._process = subprocess.Popen(
-                command, stdout=log, stderr=log, stdin=subprocess.DEVNULL, env=_environment()
+                command, stdout=log, stderr=log, stdin=subprocess.DEVNULL, env=_environment() | self._settings
             )
         if wait:
             self.wait_ready()

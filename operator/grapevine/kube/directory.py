@@ -48,6 +48,11 @@ class IntentsDirectory:
         """Return where an object is kept."""
         return self._path / namespace / f"{name}.yaml"
 
+    async def read(self, namespace: str, name: str) -> ActualIntents | None:
+        """Return the object as it was last written."""
+        resource = self._objects.get((namespace, name))
+        return read_intents(resource) if resource else None
+
     async def create(self, resource: Resource) -> ActualIntents:
         """Write a new file."""
         return self._put({**resource, "metadata": {**resource["metadata"], "creationTimestamp": self._now}})
@@ -85,12 +90,15 @@ class IntentsDirectory:
         return actual
 
     def _load(self, file: Path) -> None:
+        reason = "it is not one ClientIntents object"
         try:
             resource = yaml.safe_load(file.read_text(encoding="utf-8"))
-            if not isinstance(resource, dict) or resource.get("kind") != KIND:
-                raise PermanentInputError("it is not one ClientIntents object")
-            metadata = {"namespace": file.parent.name, **resource["metadata"], "creationTimestamp": self._now}
-            self._keep({**resource, "metadata": metadata})
-        except (yaml.YAMLError, UnicodeError, KeyError, TypeError, PermanentInputError) as e:
-            reason = str(e) if isinstance(e, PermanentInputError) else "it is no YAML of a Kubernetes object"
-            raise PermanentInputError(f"{file} in the output directory cannot be taken over: {reason}") from e
+            if isinstance(resource, dict) and resource.get("kind") == KIND:
+                metadata = {"namespace": file.parent.name, **resource["metadata"], "creationTimestamp": self._now}
+                self._keep({**resource, "metadata": metadata})
+                return
+        except (yaml.YAMLError, UnicodeError, KeyError, TypeError) as e:
+            reason = f"it is no YAML of a Kubernetes object ({type(e).__name__})"
+        except PermanentInputError as e:
+            reason = str(e)
+        raise PermanentInputError(f"{file} in the output directory cannot be taken over: {reason}; name another --out")

@@ -29,17 +29,23 @@ class ApiIntentsWriter:
     def __init__(self, session: Session) -> None:
         self._session = session
 
+    async def read(self, namespace: str, name: str) -> ActualIntents | None:
+        """Return the object as it is now, None where there is none."""
+        try:
+            body = await self._session.request("GET", _path({"metadata": {"namespace": namespace, "name": name}}))
+        except NotFoundError:
+            return None
+        return read_intents(_decode(body))
+
     async def create(self, resource: Resource) -> ActualIntents:
         """Create the object; a name that is taken is a RetryableError, whoever took it.
 
         Apply cannot say "only if it is not there": the look before it is, and `force=false` catches the rest.
         """
-        try:
-            await self._session.request("GET", _path(resource))
-        except NotFoundError:
-            return await self._apply(resource, force=False)
         meta = resource["metadata"]
-        raise ConflictError(f"ClientIntents {meta['namespace']}/{meta['name']} is there already")
+        if await self.read(meta["namespace"], meta["name"]):
+            raise ConflictError(f"ClientIntents {meta['namespace']}/{meta['name']} is there already")
+        return await self._apply(resource, force=False)
 
     async def apply(self, resource: Resource) -> ActualIntents:
         """Apply spec and labels, taking over fields others have written; 409 where `metadata.uid` does not match."""

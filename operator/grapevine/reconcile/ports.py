@@ -10,12 +10,15 @@ Resource = Mapping[str, Any]
 
 
 class IntentsWriter(Protocol):
-    """Writes ClientIntents. Every method has a timeout of its own.
+    """Writes ClientIntents, and reads one again where a write failed. Every method has a timeout of its own.
 
     Raises (all methods):
         RetryableError: the API is unreachable, busy (429), or the object changed meanwhile (409).
         PermanentInputError: the object is refused (422, 403, an admission webhook) and stays refused.
     """
+
+    async def read(self, namespace: str, name: str) -> ActualIntents | None:
+        """Return the object as it is now, None where there is none."""
 
     async def create(self, resource: Resource) -> ActualIntents:
         """Create the object with its spec; RetryableError where the name is taken meanwhile."""

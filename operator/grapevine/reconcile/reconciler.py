@@ -4,6 +4,7 @@ import asyncio
 import logging
 from collections import Counter
 from collections.abc import Callable
+from contextlib import suppress
 
 from grapevine.model.errors import PermanentInputError, RetryableError
 from grapevine.model.intents import ActualIntents, DesiredIntents
@@ -124,6 +125,7 @@ class Reconciler:
     async def _settle(self, client: WorkloadRef) -> tuple[bool, int]:
         """Write until the plan is empty; return whether it is, and how long to wait before the next try."""
         self._refused.discard(client)
+        change = None
         try:
             for _ in range(_MAX_CHANGES):
                 change = self._next_change(client)
@@ -133,6 +135,8 @@ class Reconciler:
         except RetryableError as e:
             self.writes["retried"] += 1
             self._warn("ClientIntents not written, will retry", client, e)
+            if change is not None:
+                await self._read_again(change)
             return False, int((e.after_s or 0) * 1000)
         except PermanentInputError as e:
             self.writes["refused"] += 1
@@ -141,6 +145,17 @@ class Reconciler:
             return False, _REFUSED_AFTER_MS
         self._warn("ClientIntents keeps changing under us, will retry", client, None)
         return False, 0
+
+    async def _read_again(self, change: Change) -> None:
+        """Look at an object a write failed on: a watch may have missed that it came, went or was made anew."""
+        metadata = change.resource["metadata"]
+        namespace, name = metadata["namespace"], metadata["name"]
+        with suppress(RetryableError, PermanentInputError):  # nobody answers, or not us: the next try says so
+            actual = await self._writer.read(namespace, name)
+            if actual is None:
+                self._actual.drop(namespace, name)
+            else:
+                self._actual.put(actual)
 
     def _next_change(self, client: WorkloadRef) -> Change | None:
         return next_change(
