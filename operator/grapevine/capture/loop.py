@@ -11,7 +11,7 @@ import selectors
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, Protocol
 
 from grapevine.capture.batches import Batcher
@@ -46,6 +46,8 @@ class Outcome:
     """Batches sent or not whose edges are not known to stand in a written object."""
     lost: int
     """Batches dropped for want of room, or refused."""
+    is_complete: bool
+    """The source was taken in to its end; false where a file was left for a signal or for want of room."""
     counters: dict[str, int]
     """Capture's counters, as `Counters.snapshot`."""
 
@@ -121,11 +123,11 @@ def _run_file(settings: CaptureSettings, stop: StopSignal, report: Callable[[str
     batches = replay.batches()
     first = next(batches, None)  # before anything is sent: a file that is no capture must not bother the operator
     if first is None:
-        return Outcome(0, 0, replay.counters.snapshot())
+        return Outcome(0, 0, True, replay.counters.snapshot())
     with closing(batches), _sending(settings, replay.batcher, stop) as (sender, thread):
         for batch in itertools.chain((first,), batches):
             if not _wait_for_room(settings, sender, stop):
-                break
+                return replace(_drain(settings, sender, thread, stop, replay.counters), is_complete=False)
             sender.offer(batch)
             thread.wake()
         return _drain(settings, sender, thread, stop, replay.counters)
@@ -202,7 +204,7 @@ def _drain(
     deadline_s = time.monotonic() + settings.drain_timeout_s
     while sender.left() and time.monotonic() < deadline_s and not stop.is_urgent:
         time.sleep(POLL_S)
-    return Outcome(sender.left(), sender.lost(), counters.snapshot())
+    return Outcome(sender.left(), sender.lost(), True, counters.snapshot())
 
 
 def _random_stream() -> str:

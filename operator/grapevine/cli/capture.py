@@ -50,8 +50,10 @@ def run(args: argparse.Namespace) -> int:
 
     settings = load_settings(args, os.environ)
     outcome = capture(settings, _warn)
-    if not (outcome.not_durable or outcome.lost):
+    if outcome.is_complete and not (outcome.not_durable or outcome.lost):
         return 0
+    if not outcome.is_complete:
+        _warn(f"{settings.file}: stopped before its end")
     _warn(
         f"{outcome.not_durable} batches are not known to be written by the operator at "
         f"{settings.operator.host}:{settings.operator.port}, {outcome.lost} were dropped or refused; "

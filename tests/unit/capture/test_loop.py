@@ -117,13 +117,16 @@ def test_waits_for_room_instead_of_losing_a_file(operator: Operator, tmp_path: P
     assert sum(len(batch.observations) for batch in operator.batches) == 20_000
 
 
-def test_gives_up_where_nothing_becomes_durable(operator: Operator, tmp_path: Path) -> None:
+def test_gives_up_where_nothing_becomes_durable(
+    operator: Operator, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     operator.is_durable = False
     messages = [p.dns_response(f"n{i}.{'x' * 60}.{'y' * 60}.{'z' * 60}.example.com") for i in range(6_000)]
     flood = tmp_path / "flood.pcap"
     flood.write_bytes(p.pcap((i, p.cooked_v2(p.ipv4(p.udp(m)))) for i, m in enumerate(messages)))
     words = ["--spool-bytes", str(2 << 20), "--drain-timeout", "0.2"]
     assert capture(operator, "--file", str(flood), *words) == 1
+    assert "flood.pcap: stopped before its end" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
