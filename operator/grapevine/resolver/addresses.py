@@ -75,8 +75,12 @@ class AddressIndex:
         """Drop holders that ended before `at_ms`; return the uids of pods that hold nothing any more."""
         gone: set[str] = set()
         for ip in list(self._leases):
-            for lease in list(self._leases[ip]):
-                if lease.end_ms is not None and lease.end_ms < at_ms:
+            is_superseded = False
+            for lease in reversed(self._leases[ip]):
+                # Whoever a forgotten holder had ended does not come back to life with it.
+                is_superseded &= not lease.is_end_known
+                if is_superseded or (lease.end_ms is not None and lease.end_ms < at_ms):
+                    is_superseded = True
                     gone.add(lease.pod.uid)
                     self._ips.pop(lease.pod.uid, None)
                     self._drop(ip, lease.pod.uid)
