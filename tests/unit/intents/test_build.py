@@ -1,0 +1,81 @@
+"""Graph → desired intents."""
+
+from tests.support.builders import T0, a_workload, an_edge, desired_of, to_workload
+
+from grapevine.intents.confidence import confidence
+from grapevine.model.edge import DeadDependency
+from grapevine.model.target import InternetTarget, ServiceTarget
+
+
+def a_dead(name: str, last_ms: int = T0) -> DeadDependency:
+    return DeadDependency(a_workload(), name, "NXDOMAIN", T0, last_ms, 1)
+
+
+def test_targets_are_sorted_workloads_services_domains() -> None:
+    targets = [
+        InternetTarget("b.example.com"),
+        InternetTarget("a.example.com"),
+        ServiceTarget("shop", "s"),
+        to_workload("z", namespace="a"),
+        to_workload("a", namespace="b"),
+        to_workload("a", namespace="b", kind="DaemonSet"),
+    ]
+
+    desired = desired_of(map(an_edge, targets))
+
+    assert desired.targets == (
+        to_workload("z", namespace="a"),
+        to_workload("a", namespace="b", kind="DaemonSet"),
+        to_workload("a", namespace="b"),
+        ServiceTarget("shop", "s"),
+        InternetTarget("a.example.com"),
+        InternetTarget("b.example.com"),
+    )
+
+
+def test_counts_what_is_in_the_cluster_outside_and_dead() -> None:
+    desired = desired_of(
+        [an_edge(to_workload("a"), last_ms=T0 + 5), an_edge(ServiceTarget("x", "s")), an_edge(InternetTarget("d"))],
+        [a_dead("ghost", T0 + 9)],
+    )
+
+    assert (desired.in_cluster, desired.internet, desired.dead, desired.last_ms) == (2, 1, 1, T0 + 9)
+
+
+def test_edges_of_two_clients_to_one_target_are_one() -> None:
+    first = an_edge(to_workload("a"), names=("n2",), first_ms=T0 + 3, last_ms=T0 + 5, count=2)
+    second = an_edge(to_workload("a"), names=("n1",), first_ms=T0 + 1, last_ms=T0 + 4, count=3)
+
+    (item,) = desired_of([first, second]).observed
+
+    assert (item.names, item.first_ms, item.last_ms, item.count) == (("n1", "n2"), T0 + 1, T0 + 5, 5)
+
+
+def test_over_the_bound_dead_dependencies_go_first_and_then_the_oldest() -> None:
+    edges = [an_edge(to_workload(name), last_ms=T0 + age) for name, age in (("a", 1), ("b", 3), ("c", 2))]
+
+    desired = desired_of(edges, [a_dead("ghost", T0 + 99)], max_observed=2)
+
+    assert ([i.target for i in desired.observed], desired.truncated) == ([to_workload("b"), to_workload("c")], 2)
+
+
+def test_the_bound_of_the_status_cuts_no_target() -> None:
+    edges = [an_edge(to_workload(name)) for name in "abc"]
+
+    assert len(desired_of(edges, max_observed=1).targets) == 3
+
+
+def test_names_of_one_edge_are_bounded() -> None:
+    (item,) = desired_of([an_edge(to_workload("a"), names=tuple(f"n{n:02}" for n in range(40)))]).observed
+
+    assert item.names == tuple(f"n{n:02}" for n in range(16))
+
+
+def test_nothing_known_is_nothing_desired() -> None:
+    desired = desired_of()
+
+    assert (desired.targets, desired.observed, desired.last_ms) == ((), (), 0)
+
+
+def test_the_strongest_evidence_gives_the_confidence() -> None:
+    assert (confidence(["dns-unready", "dns"]), confidence(["dns-unready"]), confidence(["rumour"])) == (75, 50, 0)
