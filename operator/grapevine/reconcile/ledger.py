@@ -59,9 +59,9 @@ class Ledger:
                 self._close(stream, state, next(iter(state.open)))
             if len(state.seen) > _MAX_OPEN:
                 state.seen_through = min(state.seen) - 1
-            while state.seen_through + 1 in state.seen:
-                state.seen_through += 1
-                state.seen.discard(state.seen_through)
+        while state.seen_through + 1 in state.seen:
+            state.seen_through += 1
+            state.seen.discard(state.seen_through)
         self._advance(state)
         return is_new
 
