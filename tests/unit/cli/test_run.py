@@ -1,0 +1,179 @@
+"""`grapevine run` on the recorded shop, in this process: truth, golden files, and what bad input ends in."""
+
+import json
+import os
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from tests.support.objects import SHOP
+from tests.support.truth import intents_of, shop_truth
+
+from grapevine.cli.main import main
+
+GOLDEN = Path(__file__).parents[2] / "golden" / "shop"
+FILES = {"pcap": SHOP / "capture.pcap", "cluster": SHOP / "cluster.json", "pod-events": SHOP / "pod-events.jsonl"}
+
+
+def run(out: Path, **files: Path | None) -> int:
+    """Run the command on the shop's files, some of them replaced, or left out with None."""
+    given = FILES | {name.replace("_", "-"): path for name, path in files.items()}
+    flags = [word for name, path in given.items() if path for word in (f"--{name}", str(path))]
+    return main(["run", *flags, "--out", str(out)])
+
+
+def written(out: Path) -> dict[str, str]:
+    return {str(f.relative_to(out)): f.read_text() for f in sorted(out.rglob("*")) if f.is_file()}
+
+
+@pytest.fixture(scope="module")
+def shop(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("run") / "intents"
+    assert run(out) == 0
+    return out
+
+
+def test_finds_exactly_who_talks_to_whom_in_the_shop(shop: Path) -> None:
+    found = intents_of(yaml.safe_load(text) for text in written(shop).values())
+
+    assert found == shop_truth()
+    assert (len(found), sum(map(len, found.values()))) == (13, 21)
+
+
+def test_writes_the_golden_files_byte_for_byte(shop: Path) -> None:
+    if os.environ.get("GRAPEVINE_GOLDEN") == "update":
+        shutil.rmtree(GOLDEN, ignore_errors=True)
+        shutil.copytree(shop, GOLDEN)
+
+    assert written(shop) == written(GOLDEN)
+
+
+def test_the_same_capture_again_changes_no_file(shop: Path, tmp_path: Path) -> None:
+    out = tmp_path / "intents"
+    shutil.copytree(shop, out)
+    before = written(out)
+
+    assert run(out) == 0
+    assert written(out) == before
+
+
+def test_prints_what_was_seen_and_is_no_edge(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    run(tmp_path)
+
+    printed = capsys.readouterr().out
+    (dead,) = [line for line in printed.splitlines() if "dead dependency" in line]
+    assert "storefront/web (Deployment) asks for reccomendations, which never resolves (NXDOMAIN)" in dead
+    assert "10.244.0.1: a host address: a hostNetwork pod or the node itself" in printed
+    assert "\n21 edges:\n" in printed
+
+
+def test_prints_a_row_for_each_client(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    run(tmp_path)
+
+    lines = capsys.readouterr().out.splitlines()
+    header = next(n for n, line in enumerate(lines) if line.startswith("NAMESPACE"))
+    rows = lines[header + 1 : lines.index("", header)]
+    clients = [tuple(row.split()[:2]) for row in rows]
+    assert clients == sorted(clients)
+    assert len(rows) == 13
+    assert lines[header].split() == [
+        "NAMESPACE", "NAME", "WORKLOAD", "KIND", "TARGETS", "UNDECLARED", "MODE", "READY", "LAST-SEEN", "AGE",
+    ]  # fmt: skip
+
+
+def test_a_capture_cut_in_a_packet_is_used_up_to_the_cut(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    cut = tmp_path / "cut.pcap"
+    content = FILES["pcap"].read_bytes()
+    cut.write_bytes(content[: len(content) * 3 // 4 + 7])
+
+    assert run(tmp_path / "out", pcap=cut) == 0
+    captured = capsys.readouterr()
+    assert captured.err.startswith(f"grapevine: {cut}")
+    assert captured.err.count("\n") == 1
+    assert "DNS responses" in captured.out
+    found = intents_of(yaml.safe_load(text) for text in written(tmp_path / "out").values())
+    assert all(targets <= shop_truth()[client] for client, targets in found.items())
+    assert len(found) > 5
+
+
+def no_file(path: Path) -> None:
+    """Leave the file out."""
+
+
+def a_text(path: Path) -> None:
+    path.write_text("hello, this is a text file\n" * 10)
+
+
+def no_pods(path: Path) -> None:
+    path.write_text(json.dumps({"kind": "List", "items": [{"kind": "Node", "metadata": {"name": "n"}}]}))
+
+
+@pytest.mark.parametrize(
+    ("flag", "make"),
+    [
+        ("pcap", no_file),
+        ("pcap", a_text),
+        ("cluster", no_file),
+        ("cluster", a_text),
+        ("cluster", no_pods),
+        ("pod_events", no_file),
+        ("pod_events", a_text),
+    ],
+)
+def test_bad_input_ends_in_one_line_that_names_the_file(
+    flag: str, make: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "input"
+    make(file)
+
+    assert run(tmp_path / "out", **{flag: file}) == 2
+    captured = capsys.readouterr()
+    assert captured.err.startswith(f"grapevine: {file}")
+    assert (captured.err.count("\n"), "Traceback" in captured.err, captured.out) == (1, False, "")
+
+
+def test_an_output_path_that_is_a_file_ends_in_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out = tmp_path / "out"
+    out.write_text("")
+
+    assert run(out) == 2
+    captured = capsys.readouterr()
+    assert captured.err.startswith(f"grapevine: {out}")
+    assert captured.err.count("\n") == 1
+
+
+def test_an_output_file_that_cannot_be_written_ends_at_once_and_names_it(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "orders").write_text("in the way of a directory")
+
+    assert run(tmp_path) == 2
+    assert f"{tmp_path}: not everything could be written" in capsys.readouterr().err
+
+
+def test_a_cluster_domain_that_is_none_ends_in_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    flags = [word for name, path in FILES.items() for word in (f"--{name}", str(path))]
+
+    assert main(["run", *flags, "--out", str(tmp_path), "--cluster-domain", "not a domain"]) == 2
+    assert "is no DNS domain" in capsys.readouterr().err
+
+
+def test_a_persons_file_is_read_and_never_written(tmp_path: Path) -> None:
+    mine = tmp_path / "storefront" / "mine.yaml"
+    mine.parent.mkdir()
+    text = """\
+# a comment that must stay
+apiVersion: k8s.otterize.com/v2beta1
+kind: ClientIntents
+metadata: {name: mine, namespace: storefront}
+spec:
+  workload: {name: web, kind: Deployment}
+  targets: [{service: {name: catalog}}]
+"""
+    mine.write_text(text)
+
+    assert run(tmp_path) == 0
+    assert mine.read_text() == text
+    assert not (tmp_path / "storefront" / "web.yaml").exists()
