@@ -24,8 +24,9 @@ PAGE_SIZE = 500
 WATCH_S = 290
 """A watch is ended by the server after this long, ± `WATCH_JITTER_S`, before proxies in between do it."""
 WATCH_JITTER_S = 20
-INACTIVITY_S = 70.0
-"""Without a bookmark (one a minute) for this long, a watch is dead without knowing it."""
+INACTIVITY_S = 100.0
+"""Without a bookmark for this long, a watch is dead without knowing it. The API server sends one every 60 s, give or
+take a quarter (client-go's `wait.Jitter`): 70 s ended healthy watches of quiet kinds."""
 MIN_BACKOFF_S = 1.0
 MAX_BACKOFF_S = 30.0
 
