@@ -66,7 +66,7 @@ def blind_lines(graph: GraphStore, unresolved: UnresolvedTally) -> list[str]:
     lines += [f"  {a.reason.value.ljust(16)}  {_address(a)}" for a in addresses[:_MAX_ADDRESSES]]
     if len(addresses) > _MAX_ADDRESSES:
         lines.append(f"  … and {len(addresses) - _MAX_ADDRESSES} more addresses")
-    folded = {reason: n for reason, n in graph.folded.items() if n}
+    folded = {reason: n for reason, n in graph.tally.folded.items() if n}
     noise = folded | {r: n for r, n in sorted(unresolved.by_reason.items()) if r not in _BLIND_SPOTS}
     if noise:
         lines.append("  noise             " + ", ".join(f"{reason} {n:,}" for reason, n in noise.items()))

@@ -243,7 +243,7 @@ def test_what_an_answer_explains_is_counted() -> None:
     )
     graph.add(a_lookup("example.com", rcode="NODATA"), plain_target)
 
-    assert graph.folded == {"search-list": 1, "nodata-twin": 2}
+    assert graph.tally.folded == {"search-list": 1, "nodata-twin": 2}
 
 
 # --- bounds
@@ -256,7 +256,7 @@ def test_clients_over_the_bound_are_counted() -> None:
         settings=GraphSettings(max_clients=1),
     )
 
-    assert (graph.clients, graph.overflow["clients-full"]) == ([WEB], 1)
+    assert (graph.clients, graph.tally.overflow["clients-full"]) == ([WEB], 1)
 
 
 def test_destinations_over_the_bound_are_counted_and_those_known_go_on() -> None:
@@ -264,13 +264,13 @@ def test_destinations_over_the_bound_are_counted_and_those_known_go_on() -> None
         a_lookup(CART), a_lookup("example.com"), a_lookup(CART), settings=GraphSettings(max_destinations=1)
     )
 
-    assert ([e.count for e in graph.edges(WEB)], graph.overflow["destinations-full"]) == ([2], 1)
+    assert ([e.count for e in graph.edges(WEB)], graph.tally.overflow["destinations-full"]) == ([2], 1)
 
 
 def test_the_oldest_failure_gives_way() -> None:
     graph = a_graph_of(*failed("a", "b", "c"), settings=GraphSettings(max_failures=2))
 
-    assert (dead(graph), graph.overflow["failures-full"]) == (["b", "c"], 1)
+    assert (dead(graph), graph.tally.overflow["failures-full"]) == (["b", "c"], 1)
 
 
 # --- after a restart

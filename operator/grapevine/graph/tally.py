@@ -1,0 +1,45 @@
+"""Numbers that edges and attempts keep together."""
+
+from dataclasses import dataclass, field
+
+from grapevine.model.lookup import Lookup
+
+
+@dataclass(slots=True)
+class Seen:
+    """First, last and how often."""
+
+    first_ms: int
+    last_ms: int
+    count: int
+    counted_through_ms: int = 0
+    """Observations up to here were counted before a restart: sent again, they add nothing."""
+
+    def add(self, lookup: Lookup) -> None:
+        """Count a look-up."""
+        if lookup.last_ms > self.counted_through_ms:
+            self.count += lookup.count
+        self.first_ms = min(self.first_ms, lookup.first_ms)
+        self.last_ms = max(self.last_ms, lookup.last_ms)
+
+    def join(self, other: "Seen") -> None:
+        """Take in what was counted apart."""
+        self.first_ms = min(self.first_ms, other.first_ms)
+        self.last_ms = max(self.last_ms, other.last_ms)
+        self.count += other.count
+
+
+@dataclass(slots=True)
+class GraphTally:
+    """What the map left out, and why; shared by all of its clients."""
+
+    overflow: dict[str, int] = field(
+        default_factory=lambda: {"clients-full": 0, "destinations-full": 0, "failures-full": 0}
+    )
+    """What the bounds kept out, by bound."""
+    folded: dict[str, int] = field(default_factory=lambda: {"search-list": 0, "nodata-twin": 0})
+    """Failed look-ups that an answer to another variant of the name, or question, explains."""
+
+    def fold(self, rcode: str, count: int) -> None:
+        """Count failed look-ups that are explained."""
+        self.folded["nodata-twin" if rcode == "NODATA" else "search-list"] += count
