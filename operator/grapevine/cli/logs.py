@@ -19,6 +19,7 @@ FORMATS = ("text", "json")
 _LOUD = {
     "kopf": logging.WARNING,
     "kopf._core.reactor.running": logging.ERROR,  # warns that signals are not its business; they are the app's
+    "kubernetes": logging.ERROR,  # what it warns of is in the error that follows
     "aiohttp.access": logging.CRITICAL,
     "asyncio": logging.WARNING,
 }

@@ -2,15 +2,15 @@
 
 import argparse
 import asyncio
+import itertools
 import sys
 import time
-from collections import Counter
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
-from grapevine.capture.replay import read_batches
+from grapevine.capture.replay import Replay
 from grapevine.cli.report import blind_lines, edge_lines, input_line, intents_table
 from grapevine.kube.directory import IntentsDirectory
 from grapevine.kube.snapshot import read_pod_events, read_snapshot
@@ -69,9 +69,9 @@ def run(args: argparse.Namespace) -> int:
     now_ms = _now_ms()
     directory = IntentsDirectory(args.out, now_ms)
     before = {(o["metadata"]["namespace"], o["metadata"]["name"]) for o in directory}
-    captured: Counter[str] = Counter()
-    pipeline = asyncio.run(_map(args, settings, directory, captured))
-    print(input_line(captured), end="\n\n")
+    replay = Replay(args.pcap, lambda line: print(f"grapevine: {line}", file=sys.stderr))
+    pipeline = asyncio.run(_map(args, settings, directory, replay))
+    print(input_line(replay.counters.snapshot()), end="\n\n")
     seen = [o for o in directory if o.get("status")]
     print(intents_table(seen, now_ms))
     print("", *edge_lines(pipeline.graph), sep="\n")
@@ -83,31 +83,34 @@ def run(args: argparse.Namespace) -> int:
 
 
 async def _map(
-    args: argparse.Namespace, settings: OperatorSettings, directory: IntentsDirectory, captured: Counter[str]
+    args: argparse.Namespace, settings: OperatorSettings, directory: IntentsDirectory, replay: Replay
 ) -> Pipeline:
-    """Feed the pipeline with the files, let it write, and return it; leave capture's counters in `captured`."""
+    """Feed the pipeline with the files, let it write, and return it."""
     pipeline = Pipeline(settings, directory, _now_ms)
     records = _records(args, settings.resolver.override_annotations)
-    while chunk := [record for record, _ in zip(records, range(_RECORDS_AT_ONCE), strict=False)]:
+    while chunk := list(itertools.islice(records, _RECORDS_AT_ONCE)):
         pipeline.on_records(chunk)
     for resource in directory:
         pipeline.on_intents(None, resource)
-    working = asyncio.create_task(pipeline.run())
     try:
-        for batch in read_batches(args.pcap, lambda line: print(f"grapevine: {line}", file=sys.stderr)):
-            captured.update(Counter(batch.header.counters) - captured)
-            while True:
-                with suppress(RetryableError):
-                    pipeline.offer(batch)
-                    break
-                await pipeline.drain()
-        if not await pipeline.flush(_FLUSH_S):
-            raise GrapevineError(f"{args.out}: not everything could be written; the warnings above say why")
-    finally:
-        working.cancel()
-        with suppress(asyncio.CancelledError):
-            await working
+        async with asyncio.TaskGroup() as tasks:
+            working = tasks.create_task(pipeline.run())
+            await _feed(pipeline, replay)
+            if not await pipeline.flush(_FLUSH_S):
+                raise GrapevineError(f"{args.out}: not everything could be written; the warnings above say why")
+            working.cancel()
+    except BaseExceptionGroup as group:
+        raise group.exceptions[0] from None  # whichever failed first has ended the other
     return pipeline
+
+
+async def _feed(pipeline: Pipeline, replay: Replay) -> None:
+    for batch in replay.batches():
+        while True:
+            with suppress(RetryableError):
+                pipeline.offer(batch)
+                break
+            await pipeline.drain()
 
 
 def _records(args: argparse.Namespace, override_annotations: tuple[str, ...]) -> Iterator[Record | RecordGone]:

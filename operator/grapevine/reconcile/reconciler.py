@@ -18,8 +18,8 @@ from grapevine.settings import ReconcileSettings
 
 logger = logging.getLogger(__name__)
 
-_MAX_CHANGES = 4
-"""Changes to one object in one go; a plan needs two, one more where somebody else wrote in between."""
+_MAX_CHANGES = 8
+"""Changes to one object in one go; a plan needs two, and two more each time the map changes under a write."""
 _REFUSED_AFTER_MS = 60_000
 """Pause after an object was refused for good: its input may be mended, so it is tried again, rarely."""
 _IDLE_S = 1.0

@@ -31,6 +31,8 @@ OWNER_KINDS = frozenset({"ReplicaSet", "Deployment", "StatefulSet", "DaemonSet",
 """Owner kinds the informers deliver; any other kind ends a chain with its own name and kind."""
 _API_SERVER = ServiceRef("default", "kubernetes")
 _MAX_EXTERNAL_NAME_HOPS = 8
+_MAX_NODES = 10_000
+"""Nodes whose capture reported addresses; a capture without a node's name counts as a new one each time it starts."""
 _WORKLOAD_NAME = re.compile(r"[A-Za-z0-9_-]{1,253}")
 """Names that the resource accepts; an override annotation with another value is no override."""
 
@@ -85,7 +87,10 @@ class ClusterIndex:
     def put_host_ips(self, node: str, ips: tuple[str, ...]) -> None:
         """Take in the addresses a capture process reports of its own node."""
         if ips and self._reported_host_ips.get(node) != ips:
+            self._reported_host_ips.pop(node, None)
             self._reported_host_ips[node] = ips
+            if len(self._reported_host_ips) > _MAX_NODES:
+                del self._reported_host_ips[next(iter(self._reported_host_ips))]
             self._refresh_host_ips()
 
     def remember_owner(self, service: ServiceRef, workload: WorkloadRef) -> None:
@@ -235,6 +240,7 @@ class ClusterIndex:
             aliases.discard(service)
         if gone:
             self._services.pop(service, None)
+            self._last_owner.pop(service, None)
         else:
             self._services[service] = record
             if inside := try_service_name(record.external_name, self._domain):
