@@ -151,7 +151,7 @@ async def test_an_object_that_keeps_changing_is_given_a_rest(rig: Rig) -> None:
     rig.writer.before_write = before_write
     rig.reconciler.enqueue(WEB)
     async with rig.running():
-        await until(lambda: len(rig.writer.calls) == 4)
+        await until(lambda: len(rig.writer.calls) == 8)
 
         assert (rig.written, rig.reconciler.is_pending(WEB)) == ([], True)
 
