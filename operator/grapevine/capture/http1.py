@@ -1,16 +1,19 @@
 """HTTP/1.1 POST over a socket of its own (RFC 9112): http.client imports ssl and email, 4 MiB that capture has not.
 
-Speaks plain http to one server, keeps the connection, reads replies with a Content-Length or up to the end of the
-connection. No redirects, no chunked replies, no proxies, and TLS not yet.
+Speaks to one server, keeps the connection, reads replies with a Content-Length or up to the end of the connection. TLS
+is the caller's, who hands in what secures a socket: nothing here loads ssl. No redirects, no chunked replies, no proxies.
 """
 
 import socket
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final
 from urllib.parse import urlsplit
 
 from grapevine.model.errors import PermanentInputError, RetryableError
+
+Secure = Callable[[socket.socket], socket.socket]
+"""Takes a connected socket, returns it with TLS on; raises RetryableError or OSError where that fails."""
 
 CONNECT_TIMEOUT_S: Final = 5.0
 REPLY_TIMEOUT_S: Final = 15.0
@@ -39,31 +42,56 @@ class Server:
     port: int
     base_path: str
     """Path before ours, without a slash at its end; mostly empty."""
+    is_https: bool = False
+
+    def __str__(self) -> str:
+        """Return HOST:PORT, as the Host header and messages have it."""
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
 
 
 def parse_url(url: str) -> Server:
-    """Return the server named by an http URL.
+    """Return the server named by an http or https URL.
 
     Raises:
-        PermanentInputError: not such a URL, or https.
+        PermanentInputError: not such a URL.
     """
     try:
         parts = urlsplit(url)
         port = parts.port
     except ValueError as e:
         raise PermanentInputError(f"operator URL {url!r}: {e}") from e
-    if parts.scheme == "https":
-        raise PermanentInputError(f"operator URL {url!r}: TLS is not built in yet; give an http:// URL")
-    if parts.scheme != "http" or not parts.hostname or parts.query or parts.fragment or "@" in parts.netloc:
-        raise PermanentInputError(f"operator URL {url!r}: give http://HOST:PORT")
-    return Server(parts.hostname, port or 80, parts.path.rstrip("/"))
+    is_http = parts.scheme in ("http", "https")
+    if not is_http or not parts.hostname or parts.query or parts.fragment or "@" in parts.netloc:
+        raise PermanentInputError(f"operator URL {url!r}: give https://HOST:PORT, or http://HOST:PORT on loopback")
+    is_https = parts.scheme == "https"
+    return Server(parts.hostname, port or (443 if is_https else 80), parts.path.rstrip("/"), is_https)
+
+
+def parse_leader(text: str) -> Server:
+    """Return the server that a 421 names: an IP address and a port, nothing that has to be looked up.
+
+    Raises:
+        ValueError: it is none.
+    """
+    host, _, port = text.rpartition(":")
+    bracketed = host.startswith("[") and host.endswith("]")
+    address = host[1:-1] if bracketed else host
+    try:
+        socket.inet_pton(socket.AF_INET6 if bracketed else socket.AF_INET, address)
+    except OSError as e:
+        raise ValueError(f"{text[:64]!r} is no address and port") from e
+    if not (port.isascii() and port.isdecimal() and 0 < int(port) < 65_536):
+        raise ValueError(f"{text[:64]!r} has no port")
+    return Server(address, int(port), "", is_https=True)
 
 
 class HttpConnection:
     """A connection to one server, made when first needed and again whenever it broke. For one thread."""
 
-    def __init__(self, server: Server) -> None:
+    def __init__(self, server: Server, secure: Secure | None = None) -> None:
+        """Make a connection, open yet to nobody; `secure` puts TLS on it."""
         self._server = server
+        self._secure = secure
         self._socket: socket.socket | None = None
 
     def post(self, path: str, body: bytes, headers: Mapping[str, str]) -> HttpReply:
@@ -73,8 +101,7 @@ class HttpConnection:
             RetryableError: no connection, a timeout, or an answer that is no HTTP.
         """
         server = self._server
-        host = f"[{server.host}]" if ":" in server.host else server.host
-        fields = {"Host": f"{host}:{server.port}", "Content-Length": str(len(body)), **headers}
+        fields = {"Host": str(server), "Content-Length": str(len(body)), **headers}
         head = "".join(f"{name}: {value}\r\n" for name, value in fields.items())
         request = f"POST {server.base_path}{path} HTTP/1.1\r\n{head}\r\n".encode("latin-1") + body
         was_open = self._socket is not None
@@ -89,7 +116,7 @@ class HttpConnection:
         except (OSError, EOFError, ValueError) as e:
             self.close()
             what = getattr(e, "strerror", None) or e
-            raise RetryableError(f"operator at {host}:{server.port}: {what}") from e
+            raise RetryableError(f"operator at {server}: {what}") from e
 
     def close(self) -> None:
         """Close the connection, if there is one."""
@@ -99,9 +126,7 @@ class HttpConnection:
 
     def _exchange(self, request: bytes) -> HttpReply:
         if self._socket is None:
-            self._socket = socket.create_connection((self._server.host, self._server.port), CONNECT_TIMEOUT_S)
-            self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            self._socket.settimeout(REPLY_TIMEOUT_S)
+            self._socket = self._connect()
         self._socket.sendall(request)
         data = b""
         while b"\r\n\r\n" not in data:
@@ -114,6 +139,18 @@ class HttpConnection:
         if headers.get("connection", "").lower() == "close" or "content-length" not in headers:
             self.close()
         return HttpReply(status, headers, body)
+
+    def _connect(self) -> socket.socket:
+        connected = socket.create_connection((self._server.host, self._server.port), CONNECT_TIMEOUT_S)
+        try:
+            connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            if self._secure is not None:
+                connected = self._secure(connected)
+            connected.settimeout(REPLY_TIMEOUT_S)
+        except BaseException:
+            connected.close()
+            raise
+        return connected
 
     def _read_body(self, body: bytes, headers: Mapping[str, str]) -> bytes:
         if "transfer-encoding" in headers:

@@ -17,8 +17,8 @@ from typing import Final, Protocol
 from grapevine.capture.batches import Batcher
 from grapevine.capture.counters import Counters, Reason
 from grapevine.capture.frames import Packet
-from grapevine.capture.http1 import HttpConnection, HttpReply
 from grapevine.capture.intake import Intake
+from grapevine.capture.operator_link import OperatorLink
 from grapevine.capture.replay import Replay
 from grapevine.capture.sender import Sender, SenderThread
 from grapevine.capture.settings import CaptureSettings
@@ -26,7 +26,7 @@ from grapevine.capture.sources.host import read_host_ips
 from grapevine.capture.sources.packet import PacketSource
 from grapevine.capture.sources.pcap import STDIN, PcapSource
 from grapevine.capture.stop import StopSignal
-from grapevine.wire.schema import CONTENT_TYPE, PATH, Hearing
+from grapevine.wire.schema import Hearing
 
 TICK_S: Final = 0.25
 """How often time passes for held responses and windows while no packet comes."""
@@ -135,16 +135,9 @@ def _run_file(settings: CaptureSettings, stop: StopSignal, report: Callable[[str
 
 @contextmanager
 def _sending(settings: CaptureSettings, batcher: Batcher, stop: StopSignal) -> Iterator[tuple[Sender, SenderThread]]:
-    connection = HttpConnection(settings.operator)
-    headers = {"Content-Type": CONTENT_TYPE}
-    if settings.deflate:
-        headers["Content-Encoding"] = "deflate"
-
-    def post(body: bytes) -> HttpReply:
-        return connection.post(PATH, body, headers)
-
+    link = OperatorLink(settings)
     sender = Sender(
-        post,
+        link.post,
         batcher.heartbeat,
         spool_bytes=settings.spool_bytes,
         deflate=settings.deflate,
@@ -155,7 +148,7 @@ def _sending(settings: CaptureSettings, batcher: Batcher, stop: StopSignal) -> I
         yield sender, thread
     finally:
         thread.close(CLOSE_TIMEOUT_S)
-        connection.close()
+        link.close()
 
 
 def _listen(

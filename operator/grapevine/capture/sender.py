@@ -120,7 +120,7 @@ class Sender:
             self._refused(seq, _reason(answer), now_s)
         elif answer.status == STATUS_ACCEPTED:
             self._accepted(seq, _decode(answer))
-        else:  # 421 (not the leader) too, until there is a leader to go to
+        else:  # 401 and 503 too: a token is renewed, an API server comes back
             raise RetryableError(f"status {answer.status}: {_reason(answer)}")
         self._failures = 0
         self._heard_s = now_s

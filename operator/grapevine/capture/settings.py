@@ -12,6 +12,10 @@ SOURCES: Final = ("packet", "pcap")
 DEFAULT_OPERATOR: Final = "http://127.0.0.1:8080"
 ENV_OPERATOR: Final = "GRAPEVINE_OPERATOR_URL"
 ENV_NODE: Final = "GRAPEVINE_NODE_NAME"
+ENV_CA_FILE: Final = "GRAPEVINE_CA_FILE"
+ENV_TOKEN_FILE: Final = "GRAPEVINE_TOKEN_FILE"  # noqa: S105 - a name
+ENV_SERVER_NAME: Final = "GRAPEVINE_SERVER_NAME"
+DEFAULT_SERVER_NAME: Final = "grapevine-operator.grapevine-system.svc"
 LIVE_DRAIN_TIMEOUT_S: Final = 5.0
 FILE_DRAIN_TIMEOUT_S: Final = 120.0
 MAX_NODE_CHARS: Final = 253
@@ -27,6 +31,12 @@ class CaptureSettings:
     file: str
     """Path of the capture file, `-` for stdin; empty for `packet`."""
     operator: Server
+    ca_file: str
+    """Certificates of the operator's authority, PEM; with http only for a leader elsewhere. Empty: no TLS at all."""
+    token_file: str
+    """Service account token (audience `grapevine`) that opens the operator's TLS door; empty: none is sent."""
+    server_name: str
+    """What the operator's certificate must be for: the URL's host, or else the Service's name."""
     node: str
     """Name of the node in the cluster; may be empty: then the operator cannot tell which node was heard."""
     window_ms: int
@@ -59,10 +69,22 @@ def load_settings(args: argparse.Namespace, env: Mapping[str, str]) -> CaptureSe
     _require_range("--window-ms", args.window_ms, 100, 60_000)
     _require_range("--drain-timeout", drain_timeout_s, 0, 86_400)
     _require_range("--spool-bytes", args.spool_bytes, 2 << 20, 1 << 30)
+    operator = parse_url(args.operator or env.get(ENV_OPERATOR) or DEFAULT_OPERATOR)
+    ca_file = args.ca_file or env.get(ENV_CA_FILE, "")
+    token_file = args.token_file or env.get(ENV_TOKEN_FILE, "")
+    if bool(ca_file) != bool(token_file) or (operator.is_https and not ca_file):
+        raise PermanentInputError(
+            "https needs both --ca-file (the operator's authority, ca.crt of ConfigMap grapevine-ca) "
+            "and --token-file (a service account token for audience grapevine)"
+        )
+    named = args.server_name or env.get(ENV_SERVER_NAME)
     return CaptureSettings(
         source=args.source,
         file=args.file or "",
-        operator=parse_url(args.operator or env.get(ENV_OPERATOR) or DEFAULT_OPERATOR),
+        operator=operator,
+        ca_file=ca_file,
+        token_file=token_file,
+        server_name=named or (operator.host if operator.is_https else DEFAULT_SERVER_NAME),
         node=node,
         window_ms=args.window_ms,
         drain_timeout_s=drain_timeout_s,

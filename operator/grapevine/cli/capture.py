@@ -16,7 +16,20 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     parser.add_argument("--source", choices=("packet", "pcap"), default="packet", help="where from (%(default)s)")
     parser.add_argument("--file", metavar="PATH", help="capture file for --source pcap, pcap or pcapng; - for stdin")
     parser.add_argument(
-        "--operator", metavar="URL", help="env GRAPEVINE_OPERATOR_URL (http://127.0.0.1:8080); plain http only"
+        "--operator",
+        metavar="URL",
+        help="https, or http on loopback; env GRAPEVINE_OPERATOR_URL (http://127.0.0.1:8080)",
+    )
+    parser.add_argument(
+        "--ca-file", metavar="PATH", help="authority of the operator's certificate, read anew; env GRAPEVINE_CA_FILE"
+    )
+    parser.add_argument(
+        "--token-file", metavar="PATH", help="service account token for it, read anew; env GRAPEVINE_TOKEN_FILE"
+    )
+    parser.add_argument(
+        "--server-name",
+        metavar="NAME",
+        help="what that certificate must be for, by default the URL's host; env GRAPEVINE_SERVER_NAME",
     )
     parser.add_argument("--node", metavar="NAME", help="this node's name in the cluster; env GRAPEVINE_NODE_NAME")
     parser.add_argument(
@@ -56,7 +69,7 @@ def run(args: argparse.Namespace) -> int:
         _warn(f"{settings.file}: stopped before its end")
     _warn(
         f"{outcome.not_durable} batches are not known to be written by the operator at "
-        f"{settings.operator.host}:{settings.operator.port}, {outcome.lost} were dropped or refused; "
+        f"{settings.operator}, {outcome.lost} were dropped or refused; "
         "the log says why, and sending the same file again is harmless"
         if settings.source == "pcap"
         else f"{outcome.not_durable} batches were not yet written by the operator when capture ended"

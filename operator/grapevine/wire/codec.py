@@ -64,6 +64,8 @@ def encode_reply(reply: Reply) -> bytes:
     fields: dict[str, Any] = {"instance": reply.instance, "durable_through": reply.durable_through}
     if reply.reason:
         fields["reason"] = reply.reason
+    if reply.leader:
+        fields["leader"] = reply.leader
     return _dumps(fields).encode() + b"\n"
 
 
@@ -78,6 +80,7 @@ def decode_reply(body: bytes) -> Reply:
         instance=_string(fields, "instance", 128),
         durable_through=_integer(fields, "durable_through"),
         reason=_string(fields, "reason", 1_000) if "reason" in fields else "",
+        leader=_string(fields, "leader", schema.MAX_ADDRESS_CHARS) if "leader" in fields else "",
     )
 
 

@@ -30,9 +30,19 @@ HEARTBEAT_SEQ = 0
 
 STATUS_ACCEPTED = 202
 STATUS_REJECTED = 400
+STATUS_UNAUTHENTICATED = 401
+"""Over TLS only: no token, or not one of capture's service account; the reply says which."""
 STATUS_NOT_LEADER = 421
-"""Reserved: the reply names the leader's address (leader election is a later step)."""
+"""`Reply.leader` says where the leader is (RFC 9110 §15.5.20); sent once there is leader election, followed already."""
 STATUS_BUSY = 429
+STATUS_UNAVAILABLE = 503
+"""The token cannot be checked now: the API server does not answer."""
+
+TOKEN_AUDIENCE = "grapevine"  # noqa: S105 - no secret
+"""Audience a sender's service account token is bound to: no other token of a pod opens this door."""
+MAX_TOKEN_CHARS = 8_192
+"""Longest token; Kubernetes' have about 1,200."""
+MAX_ADDRESS_CHARS = 64
 
 
 class WireError(PermanentInputError):
@@ -90,3 +100,5 @@ class Reply:
     """Highest sequence number of the stream up to which every edge stands in a written object."""
     reason: str = ""
     """Why a batch was refused, for the sender's log; empty when accepted."""
+    leader: str = ""
+    """With 421 alone: `IP:PORT` or `[IPv6]:PORT` of the leader's TLS listener; empty while nobody is."""

@@ -5,7 +5,7 @@ from threading import Thread
 
 import pytest
 
-from grapevine.capture.http1 import HttpConnection, HttpReply, Server, parse_head, parse_url
+from grapevine.capture.http1 import HttpConnection, HttpReply, Server, parse_head, parse_leader, parse_url
 from grapevine.model.errors import PermanentInputError, RetryableError
 
 Serve = Callable[[bytes], Server]
@@ -45,6 +45,7 @@ def post(server: Server) -> HttpReply:
         ("http://127.0.0.1:8080", Server("127.0.0.1", 8080, "")),
         ("http://operator.grapevine/", Server("operator.grapevine", 80, "")),
         ("http://[fd00::1]:8080/base/", Server("fd00::1", 8080, "/base")),
+        ("https://operator.grapevine", Server("operator.grapevine", 443, "", is_https=True)),
     ],
 )
 def test_reads_urls(url: str, server: Server) -> None:
@@ -54,10 +55,10 @@ def test_reads_urls(url: str, server: Server) -> None:
 @pytest.mark.parametrize(
     ("url", "text"),
     [
-        ("https://operator.grapevine:8443", "TLS is not built in yet"),
-        ("operator:8080", "give http://HOST:PORT"),
-        ("http://", "give http://HOST:PORT"),
-        ("http://me:secret@operator", "give http://HOST:PORT"),
+        ("ftp://operator:21", "give https://HOST:PORT"),
+        ("operator:8080", "give https://HOST:PORT"),
+        ("http://", "give https://HOST:PORT"),
+        ("http://me:secret@operator", "give https://HOST:PORT"),
         ("http://operator:99999", "out of range"),
         ("http://[::1", "Invalid IPv6 URL"),
     ],
@@ -65,6 +66,19 @@ def test_reads_urls(url: str, server: Server) -> None:
 def test_refuses_urls_it_cannot_send_to(url: str, text: str) -> None:
     with pytest.raises(PermanentInputError, match=text):
         parse_url(url)
+
+
+def test_reads_the_leaders_address() -> None:
+    assert parse_leader("192.0.2.7:8443") == Server("192.0.2.7", 8443, "", is_https=True)
+    assert str(parse_leader("[fd00::1]:8443")) == "[fd00::1]:8443"
+
+
+@pytest.mark.parametrize(
+    "text", ["", "leader:8443", "192.0.2.7", "192.0.2.7:", "192.0.2.7:0", "fd00::1:8443", "1.2.3.4:x"]
+)
+def test_a_leader_is_an_address_and_a_port(text: str) -> None:
+    with pytest.raises(ValueError, match=r"no address and port|no port"):
+        parse_leader(text)
 
 
 def test_reads_a_reply_up_to_the_end_of_the_connection(serve: Serve) -> None:

@@ -22,7 +22,7 @@ HEAVY = {
 PROGRAM = """
 import sys
 import grapevine.cli.main, grapevine.cli.capture
-import grapevine.capture.loop, grapevine.capture.settings
+import grapevine.capture.loop, grapevine.capture.settings, grapevine.capture.operator_link
 print(*sys.modules)
 """
 

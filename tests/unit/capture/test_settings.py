@@ -25,6 +25,13 @@ def test_a_file_is_waited_for_longer() -> None:
     assert (settings.file, settings.drain_timeout_s) == ("x.pcap", 120.0)
 
 
+def test_the_certificate_is_for_the_urls_host_or_else_the_service() -> None:
+    env = {"GRAPEVINE_CA_FILE": "ca.crt", "GRAPEVINE_TOKEN_FILE": "token"}
+    assert load_settings(parse("--operator", "https://operator.example.com"), env).server_name == "operator.example.com"
+    assert load_settings(parse(), env).server_name == "grapevine-operator.grapevine-system.svc"
+    assert load_settings(parse("--server-name", "other"), env).server_name == "other"
+
+
 def test_flags_outdo_the_environment() -> None:
     env = {"GRAPEVINE_OPERATOR_URL": "http://env.example.com", "GRAPEVINE_NODE_NAME": "env-node"}
     assert load_settings(parse(), env).operator.host == "env.example.com"
@@ -38,7 +45,9 @@ def test_flags_outdo_the_environment() -> None:
     [
         (["--source", "pcap"], "--source pcap needs --file"),
         (["--file", "x.pcap"], "--file x.pcap goes with --source pcap"),
-        (["--operator", "https://operator.example.com"], "TLS is not built in yet"),
+        (["--operator", "https://operator.example.com"], "https needs both --ca-file"),
+        (["--ca-file", "ca.crt"], "and --token-file"),
+        (["--operator", "https://o", "--token-file", "token"], "https needs both --ca-file"),
         (["--window-ms", "0"], "--window-ms 0: give a number from 100 to 60000"),
         (["--drain-timeout", "nan"], "--drain-timeout nan"),
         (["--spool-bytes", "1"], "--spool-bytes 1: give"),

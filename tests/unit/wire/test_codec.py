@@ -36,7 +36,7 @@ def test_a_batch_is_lines_a_person_can_read() -> None:
 
 
 def test_a_reply_comes_back_as_it_went() -> None:
-    for reply in (Reply("one", 7), Reply("one", 0, "because")):
+    for reply in (Reply("one", 7), Reply("one", 0, "because"), Reply("one", 0, "not me", "[fd00::1]:8443")):
         assert decode_reply(encode_reply(reply)) == reply
 
 
