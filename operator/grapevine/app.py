@@ -1,7 +1,8 @@
 """Composition root of `grapevine operator`: makes every part, starts them in order, ends them in reverse.
 
-Order: API server known → health → informers synced → map restored from ClientIntents → pipeline → ingest → kopf. The
-end of any part ends the process: a new one begins from the cluster's state, which is simpler than mending this one.
+Order: API server known → health → serving certificate → informers synced → map restored from ClientIntents → pipeline
+→ ingest → kopf. The end of any part ends the process: a new one begins from the cluster's state, which is simpler
+than mending this one.
 """
 
 import asyncio
@@ -11,18 +12,26 @@ import secrets
 import signal
 import time
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from grapevine import __version__
 from grapevine.export.prometheus import Exposition
 from grapevine.handlers.watch import IntentsWatch
+from grapevine.ingest.authentication import Authenticator
+from grapevine.ingest.rotation import Schedule
 from grapevine.ingest.server import IngestServer
 from grapevine.kube.informer import Informers
 from grapevine.kube.intents_writer import ApiIntentsWriter
+from grapevine.kube.named_objects import NamedConfigMap, NamedSecret
 from grapevine.kube.session import Session, preflight
+from grapevine.kube.token_review import TokenReviewer
 from grapevine.model.errors import GrapevineError
 from grapevine.pipeline import Pipeline
-from grapevine.settings import OperatorSettings
+from grapevine.settings import OperatorSettings, TlsSettings
 from grapevine.web.health import HealthServer
+
+if TYPE_CHECKING:
+    from grapevine.ingest.serving import ServingCertificate
 
 SYNC_TIMEOUT_S = 120.0
 """For all informers' first lists; 10,000 pods take seconds."""
@@ -79,11 +88,16 @@ async def _serve(settings: OperatorSettings) -> None:
         def missing() -> Sequence[str]:
             return [*(f"informer {kind}" for kind in informers.unsynced()), *([] if ingest.listening else ["ingest"])]
 
-        exposition = Exposition((pipeline.metrics, informers.metrics, ingest.metrics))
+        serving = _serving_certificate(session, settings.tls) if settings.tls else None
+        tls_metrics = (serving.metrics,) if serving else ()
+        exposition = Exposition((pipeline.metrics, informers.metrics, ingest.metrics, *tls_metrics))
         health = HealthServer(missing, exposition.render)
         stack.push_async_callback(health.stop)
         await health.start(settings.health_host, settings.health_port)
 
+        if serving is not None:
+            await serving.refresh()  # early: capture's pods cannot start before its authority is published
+            stack.push_async_callback(_end, tasks.create_task(serving.run(), name="serving certificate"))
         informing = tasks.create_task(informers.run(), name="informers")
         stack.push_async_callback(_end, informing)
         await informers.wait_synced(SYNC_TIMEOUT_S)
@@ -96,10 +110,20 @@ async def _serve(settings: OperatorSettings) -> None:
         stack.push_async_callback(_flush, pipeline, working)
         stack.push_async_callback(ingest.stop)
         await ingest.start(settings.listen_host, settings.listen_port)
+        if settings.tls and serving is not None:
+            authenticator = Authenticator(TokenReviewer(session), settings.tls.accounts)
+            await ingest.start_tls(settings.tls.host, settings.tls.port, serving.context, authenticator)
 
         watch = IntentsWatch(pipeline.on_intents, session.credentials)
         stack.push_async_callback(_end, tasks.create_task(watch.run(), name="kopf"))
         await asyncio.Event().wait()
+
+
+def _serving_certificate(session: Session, tls: TlsSettings) -> "ServingCertificate":
+    from grapevine.ingest.serving import ServingCertificate  # cryptography, 11 MiB, is for those who use it
+
+    secret, publisher = NamedSecret(session, tls.secret), NamedConfigMap(session, tls.ca_configmap)
+    return ServingCertificate(secret, publisher, frozenset(tls.names), Schedule(tls.lifetime_s))
 
 
 async def _flush(pipeline: Pipeline, working: asyncio.Task[None]) -> None:

@@ -3,13 +3,18 @@
 Values come from `GRAPEVINE_*` environment variables and command-line flags; a flag wins.
 """
 
+import ipaddress
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from grapevine.model.errors import PermanentInputError
+from grapevine.model.identity import ObjectName
 
 _DOMAIN = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*")
+
+_CA_CONFIGMAP = ObjectName("grapevine-capture", "grapevine-ca")
+_CAPTURE_ACCOUNT = ObjectName("grapevine-capture", "grapevine-capture")
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,13 +77,42 @@ class IngestSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class TlsSettings:
+    """The door for batches from other nodes."""
+
+    secret: ObjectName
+    """Where the replicas share certificate and key; it must be there, be it empty."""
+    host: str = "0.0.0.0"  # noqa: S104 - capture reaches it from every node
+    port: int = 8_443
+    ca_configmap: ObjectName = _CA_CONFIGMAP
+    """Where capture finds whom to trust; made where it is missing."""
+    names: tuple[str, ...] = ()
+    """DNS names of the certificate; never empty."""
+    lifetime_s: int = 90 * 86_400
+    """How long a certificate is valid; it is replaced after two thirds of it."""
+    accounts: tuple[ObjectName, ...] = (_CAPTURE_ACCOUNT,)
+    """Service accounts whose pods may send."""
+
+    def __post_init__(self) -> None:
+        wrong = [name for name in self.names if not _DOMAIN.fullmatch(name) or len(name) > 253]
+        if wrong or not self.names:
+            raise PermanentInputError(f"GRAPEVINE_TLS_NAMES: {wrong[:1]!r} is no list of DNS names")
+        if not 15 <= self.lifetime_s <= 10 * 365 * 86_400:
+            raise PermanentInputError(f"GRAPEVINE_TLS_LIFETIME_S: {self.lifetime_s}: give 15 seconds to 10 years")
+
+
+@dataclass(frozen=True, slots=True)
 class OperatorSettings:
     """Everything `grapevine operator` needs."""
 
     kubeconfig: str | None = None
     """Path of a kubeconfig; None means the service account in a pod, else kubectl's default file."""
-    listen_host: str = "0.0.0.0"  # noqa: S104 - capture reaches it from every node
+    listen_host: str = "127.0.0.1"
+    """Plain HTTP without authentication, so loopback: for the sidecar, and for use by hand."""
     listen_port: int = 8080
+    allow_plain_http: bool = False
+    """Let `listen_host` be any address: whoever reaches it can write edges into the map."""
+    tls: TlsSettings | None = None
     health_host: str = "0.0.0.0"  # noqa: S104 - kubelet probes the pod's address
     health_port: int = 8081
     resolver: ResolverSettings = field(default_factory=ResolverSettings)
@@ -90,6 +124,11 @@ class OperatorSettings:
         for name in ("listen_port", "health_port"):
             if not 0 <= getattr(self, name) <= 65_535:
                 raise PermanentInputError(f"{name} {getattr(self, name)} is no port: give 0 to 65535")
+        if not (self.allow_plain_http or _is_loopback(self.listen_host)):
+            raise PermanentInputError(
+                f"--listen {self.listen_host}: plain HTTP is for loopback alone, as whoever reaches it can write edges "
+                "into the map; use --tls-listen, or say --allow-plain-http in a network you trust"
+            )
 
 
 def parse_address(text: str, what: str) -> tuple[str, int]:
@@ -104,10 +143,24 @@ def parse_address(text: str, what: str) -> tuple[str, int]:
     return host.strip("[]") or "0.0.0.0", int(port)  # noqa: S104 - asked for by leaving the host out
 
 
-def operator_settings(environ: Mapping[str, str], **flags: str | None) -> OperatorSettings:
+def parse_name(text: str, what: str) -> ObjectName:
+    """Return the object named by `namespace/name`.
+
+    Raises:
+        PermanentInputError: it names none; the text names `what`.
+    """
+    namespace, _, name = text.strip().partition("/")
+    if not _DOMAIN.fullmatch(namespace) or not _DOMAIN.fullmatch(name):
+        raise PermanentInputError(f"{what}: {text!r} names no object: give NAMESPACE/NAME")
+    return ObjectName(namespace, name)
+
+
+def operator_settings(
+    environ: Mapping[str, str], *, allow_plain_http: bool = False, **flags: str | None
+) -> OperatorSettings:
     """Join defaults, environment and flags; a flag that is None was not given.
 
-    Flags: `kubeconfig`, `listen`, `health` (HOST:PORT), `cluster_domain`.
+    Flags: `kubeconfig`, `listen`, `tls_listen`, `health` (HOST:PORT), `cluster_domain`.
 
     Raises:
         PermanentInputError: a value is not usable; the text names it.
@@ -117,7 +170,10 @@ def operator_settings(environ: Mapping[str, str], **flags: str | None) -> Operat
     def value(flag: str, variable: str) -> str | None:
         return given.get(flag) or environ.get(variable) or None
 
-    settings = OperatorSettings(kubeconfig=value("kubeconfig", "GRAPEVINE_KUBECONFIG"))
+    allow_plain_http = allow_plain_http or environ.get("GRAPEVINE_ALLOW_PLAIN_HTTP", "").lower() in ("1", "true")
+    settings = OperatorSettings(
+        kubeconfig=value("kubeconfig", "GRAPEVINE_KUBECONFIG"), allow_plain_http=allow_plain_http
+    )
     if listen := value("listen", "GRAPEVINE_LISTEN"):
         host, port = parse_address(listen, "--listen")
         settings = replace(settings, listen_host=host, listen_port=port)
@@ -133,7 +189,47 @@ def operator_settings(environ: Mapping[str, str], **flags: str | None) -> Operat
         resolver = replace(resolver, park_ms=_parse_count(park_ms, "GRAPEVINE_PARK_MS"))
     if namespace := environ.get("GRAPEVINE_NAMESPACE"):
         resolver = replace(resolver, own_namespace=namespace)
-    return replace(settings, resolver=resolver)
+    settings = replace(settings, resolver=resolver)
+    return replace(settings, tls=_tls_settings(environ, value("tls_listen", "GRAPEVINE_TLS_LISTEN"), resolver))
+
+
+def _tls_settings(environ: Mapping[str, str], listen: str | None, resolver: ResolverSettings) -> TlsSettings | None:
+    """Return the TLS door as asked for: with its Secret named there is one, without there can be none."""
+    if not environ.get("GRAPEVINE_TLS_SECRET"):
+        if listen:
+            raise PermanentInputError("--tls-listen needs a Secret for its key: GRAPEVINE_TLS_SECRET=NAMESPACE/NAME")
+        return None
+    secret = parse_name(environ["GRAPEVINE_TLS_SECRET"], "GRAPEVINE_TLS_SECRET")
+    names = _words(environ.get("GRAPEVINE_TLS_NAMES", "")) or service_names(secret.namespace, resolver.cluster_domain)
+    settings = TlsSettings(secret, names=names)
+    if listen:
+        host, port = parse_address(listen, "--tls-listen")
+        settings = replace(settings, host=host, port=port)
+    if configmap := environ.get("GRAPEVINE_CA_CONFIGMAP"):
+        settings = replace(settings, ca_configmap=parse_name(configmap, "GRAPEVINE_CA_CONFIGMAP"))
+    if accounts := _words(environ.get("GRAPEVINE_CAPTURE_SERVICE_ACCOUNTS", "")):
+        named = tuple(parse_name(each, "GRAPEVINE_CAPTURE_SERVICE_ACCOUNTS") for each in accounts)
+        settings = replace(settings, accounts=named)
+    if lifetime_s := environ.get("GRAPEVINE_TLS_LIFETIME_S"):
+        settings = replace(settings, lifetime_s=_parse_count(lifetime_s, "GRAPEVINE_TLS_LIFETIME_S"))
+    return settings
+
+
+def service_names(namespace: str, cluster_domain: str, service: str = "grapevine-operator") -> tuple[str, ...]:
+    """Return the names senders may know the operator's Service by."""
+    full = f"{service}.{namespace}.svc"
+    return (full, f"{full}.{cluster_domain}", f"{service}.{namespace}", service)
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def _words(text: str) -> tuple[str, ...]:
+    return tuple(word.strip() for word in text.split(",") if word.strip())
 
 
 def _parse_count(text: str, what: str) -> int:

@@ -1,7 +1,8 @@
 """HTTP/1.1 POST over a socket of its own (RFC 9112): http.client imports ssl and email, 4 MiB that capture has not.
 
 Speaks to one server, keeps the connection, reads replies with a Content-Length or up to the end of the connection. TLS
-is the caller's, who hands in what secures a socket: nothing here loads ssl. No redirects, no chunked replies, no proxies.
+is the caller's, who hands in what secures a socket: nothing here loads ssl. No redirects, no chunked replies, no
+proxies.
 """
 
 import socket

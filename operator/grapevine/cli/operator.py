@@ -40,7 +40,21 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         help="credentials; by default those of the pod, else kubectl's (env GRAPEVINE_KUBECONFIG)",
     )
     parser.add_argument(
-        "--listen", metavar="HOST:PORT", help="where batches come in, 0.0.0.0:8080 (env GRAPEVINE_LISTEN)"
+        "--listen",
+        metavar="HOST:PORT",
+        help="batches over plain HTTP, on loopback: 127.0.0.1:8080 (env GRAPEVINE_LISTEN)",
+    )
+    parser.add_argument(
+        "--allow-plain-http",
+        action="store_true",
+        help="let --listen be any address: whoever reaches it can write edges into the map "
+        "(env GRAPEVINE_ALLOW_PLAIN_HTTP=1)",
+    )
+    parser.add_argument(
+        "--tls-listen",
+        metavar="HOST:PORT",
+        help="batches over TLS, by token: 0.0.0.0:8443 where GRAPEVINE_TLS_SECRET names a Secret, else off "
+        "(env GRAPEVINE_TLS_LISTEN)",
     )
     parser.add_argument(
         "--health",
@@ -60,6 +74,8 @@ def run(args: argparse.Namespace) -> int:
         os.environ,
         kubeconfig=args.kubeconfig,
         listen=args.listen,
+        allow_plain_http=args.allow_plain_http,
+        tls_listen=args.tls_listen,
         health=args.health,
         cluster_domain=args.cluster_domain,
     )

@@ -9,7 +9,10 @@ class IngestLimits:
     """Bounds of the server; what is over one is refused and counted by its result."""
 
     max_connections: int = 2_048
-    """Open at once; a node's capture keeps one. More are closed on arrival (`connections-full`)."""
+    """Open at once on one listener, handshakes included; capture keeps one a node. More are closed on arrival
+    (`connections-full`)."""
+    max_connections_per_peer: int = 32
+    """Of those, by one address (`connections-full`)."""
     max_in_flight: int = 64
     """Requests being read or decoded at once: bounds memory to as many bodies of 1 MiB. More are told 429 (`busy`)."""
     max_in_flight_per_peer: int = 4
@@ -22,8 +25,12 @@ class IngestLimits:
     """Addresses remembered; the one silent longest is forgotten, and starts with a full burst again."""
     body_timeout_s: float = 15.0
     """For a whole body to arrive (`slow`)."""
+    greeting_s: float = 10.0
+    """From connecting to the first complete request head, TLS handshake included (`handshake`, `silent`)."""
     idle_s: float = 75.0
-    """From connecting, or the last answer, to the next complete request head: ends silent and dripping peers."""
+    """From the last answer to the next complete request head: ends silent and dripping peers (`idle`)."""
+    refused_cost: float = 20.0
+    """What a refused token takes from an address's rate, so that guessing, and the reviews it causes, is slow."""
     shutdown_s: float = 5.0
     """For requests under way when the server stops."""
 
@@ -57,6 +64,13 @@ class PeerTable:
         peer.in_flight += 1
         self.in_flight += 1
         return None
+
+    def try_spend(self, address: str, now_s: float, tokens: float = 1.0) -> str | None:
+        """Take `tokens` from the rate of `address`, all that is left where that is less; return None, or `rate`."""
+        peer = self._peer(address, now_s)
+        is_short = peer.tokens < tokens
+        peer.tokens = max(0.0, peer.tokens - tokens)
+        return "rate" if is_short else None
 
     def leave(self, address: str) -> None:
         """End a request that `try_enter` let in."""

@@ -4,11 +4,14 @@
 |---|---|
 | 202 | accepted; `durable_through` says what the sender may forget |
 | 400 | no batch of this protocol; the reason is in the reply |
+| 401 | over TLS: no token, or none of capture's; the reason is in the reply |
 | 404, 405, 413, 415 | another path, another method, too large, another type or encoding |
 | 408 | the body did not arrive in time |
 | 429 | too much at once, with `Retry-After` |
 | 500 | a defect of ours; the batch may come again |
+| 503 | over TLS: the API server cannot be asked about the token |
 
+Over TLS a sender is known before its body is read, and its node is the token's, whatever the batch says.
 Every answer is a `wire.schema.Reply` and carries the instance.
 """
 
@@ -16,15 +19,18 @@ import asyncio
 import contextlib
 import logging
 import math
+import ssl
 import time
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Protocol
 
 from aiohttp import web
 
-from grapevine.ingest.connections import Connections
+from grapevine.ingest.authentication import Authenticator, Denied
 from grapevine.ingest.limits import IngestLimits, PeerTable
+from grapevine.ingest.listener import Listener
 from grapevine.model.errors import PermanentInputError, RetryableError
 from grapevine.model.metric import Metric
 from grapevine.wire import schema
@@ -33,6 +39,8 @@ from grapevine.wire.schema import Batch, Reply, WireError
 
 _INLINE_BYTES = 16 << 10
 """Plain bodies up to this are decoded in the loop (2 ms); larger or deflated ones in a thread."""
+
+_WARN_PERIOD_S = 60.0
 
 _log = logging.getLogger(__name__)
 
@@ -57,7 +65,7 @@ class _Refusal(Exception):  # noqa: N818 - an answer, not a fault of ours
 
 
 class IngestServer:
-    """Listens for batches and offers them to a sink. `start` and `stop` once each."""
+    """Listens for batches and offers them to a sink. `start`, `start_tls` and `stop` once each at most."""
 
     def __init__(
         self,
@@ -76,57 +84,62 @@ class IngestServer:
         self._skipped: Counter[str] = Counter()
         self._observations = 0
         self._stopping = False
+        self._warn_at_s = float("-inf")
         self._quiet = asyncio.Event()
         self._quiet.set()
-        self._runner: web.ServerRunner | None = None
-        self._connections: Connections | None = None
-        self._listener: asyncio.Server | None = None
+        self._plain: Listener | None = None
+        self._tls: Listener | None = None
 
     @property
     def listening(self) -> bool:
-        """Whether new connections are accepted."""
-        return self._listener is not None and self._listener.is_serving()
+        """Whether new connections are accepted, wherever they are meant to be."""
+        return bool(self._listeners()) and all(each.is_listening for each in self._listeners())
 
     @property
     def port(self) -> int:
-        """Port listened on, also where 0 was asked for; 0 while not listening."""
-        return int(self._listener.sockets[0].getsockname()[1]) if self._listener and self._listener.sockets else 0
+        """Port of plain HTTP, also where 0 was asked for; 0 while not listening."""
+        return self._plain.port if self._plain else 0
+
+    @property
+    def tls_port(self) -> int:
+        """Port of TLS; 0 while not listening."""
+        return self._tls.port if self._tls else 0
 
     async def start(self, host: str, port: int) -> None:
-        """Listen.
+        """Listen for plain HTTP: no authentication, so the address must be one that only the trusted reach.
 
         Raises:
             PermanentInputError: the address is taken or not ours.
         """
-        server = web.Server(
-            self._answer,
-            access_log=None,
-            auto_decompress=False,  # the codec does, within its bounds
-            keepalive_timeout=self._limits.idle_s,
-            lingering_time=1.0,
-        )
-        self._runner = web.ServerRunner(server, shutdown_timeout=self._limits.shutdown_s)
-        await self._runner.setup()
-        self._connections = Connections(
-            server, self._limits.max_connections, self._limits.idle_s, lambda: self._count("connections-full")
-        )
-        loop = asyncio.get_running_loop()
-        try:
-            self._listener = await loop.create_server(self._connections, host, port, backlog=128)
-        except OSError as error:
-            raise PermanentInputError(f"cannot listen on {host}:{port} for batches: {error}; see --listen") from error
-        _log.info("listening for batches", extra={"host": host, "port": self.port})
+        self._plain = Listener(self._answer, self._limits, self._count)
+        await _listen(self._plain, host, port, "--listen")
+
+    async def start_tls(self, host: str, port: int, context: ssl.SSLContext, authenticator: Authenticator) -> None:
+        """Listen for TLS, to be spoken by whom `authenticator` knows.
+
+        Raises:
+            PermanentInputError: the address is taken or not ours.
+        """
+
+        async def answer(request: web.BaseRequest) -> web.Response:
+            return await self._answer(request, authenticator)
+
+        def admit(address: str) -> str | None:
+            return self._peers.try_spend(address, self._clock())  # a handshake costs a millisecond
+
+        self._tls = Listener(answer, self._limits, self._count, context=context, admit=admit)
+        await _listen(self._tls, host, port, "--tls-listen")
 
     async def stop(self) -> None:
         """Accept nothing new, finish the requests under way (bounded), close."""
         self._stopping = True
-        if self._listener is not None:
-            self._listener.close()
+        for listener in self._listeners():
+            await listener.close()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(self._limits.shutdown_s):
                 await self._quiet.wait()  # aiohttp's own wait would ignore what of a body is still to come
-        if self._runner is not None:
-            await self._runner.cleanup()
+        for listener in self._listeners():
+            await listener.stop()
 
     def metrics(self) -> list[Metric]:
         """Return what came and what became of it."""
@@ -134,16 +147,24 @@ class IngestServer:
             Metric("grapevine_ingest_requests", "counter", "Requests by result", dict(self._results), "result"),
             Metric("grapevine_ingest_observations", "counter", "Observations accepted", {"": self._observations}),
             Metric("grapevine_ingest_skipped", "counter", "Records not taken", dict(self._skipped), "reason"),
-            Metric("grapevine_ingest_connections", "gauge", "Open", {"": len(self._connections or ())}),
+            Metric(
+                "grapevine_ingest_connections",
+                "gauge",
+                "Open",
+                {"": sum(each.connections for each in self._listeners())},
+            ),
             Metric(
                 "grapevine_ingest_peers", "gauge", "Addresses remembered for the rate limit", {"": len(self._peers)}
             ),
         ]
 
-    async def _answer(self, request: web.BaseRequest) -> web.Response:
+    def _listeners(self) -> list[Listener]:
+        return [each for each in (self._plain, self._tls) if each is not None]
+
+    async def _answer(self, request: web.BaseRequest, authenticator: Authenticator | None = None) -> web.Response:
         durable_through, reason, headers = 0, "", {}
         try:
-            durable_through = await self._take(request)
+            durable_through = await self._take(request, authenticator)
             status, result = schema.STATUS_ACCEPTED, "accepted"
         except _Refusal as refusal:
             status, result, reason, headers = refusal.status, refusal.result, str(refusal), refusal.headers
@@ -153,19 +174,19 @@ class IngestServer:
             _log.exception("batch not taken")
             status, result, reason = 500, "defect", "internal error; the operator's log has the rest"
         self._count(result)
-        if self._connections is not None and request.protocol is not None:
-            self._connections.heard(request.protocol)
+        for listener in self._listeners():
+            listener.heard(request.protocol)
         response = web.Response(
             status=status,
             body=encode_reply(Reply(self._instance, durable_through, reason)),
             content_type="application/json",
             headers=headers,
         )
-        if self._stopping or status in (408, 413):
+        if self._stopping or status in (schema.STATUS_UNAUTHENTICATED, 408, 413):
             response.force_close()  # for the latter, what is left of the body is not worth reading
         return response
 
-    async def _take(self, request: web.BaseRequest) -> int:
+    async def _take(self, request: web.BaseRequest, authenticator: Authenticator | None) -> int:
         """Return `durable_through` for an accepted batch, or raise `_Refusal`."""
         _check_head(request)
         address = request.remote or ""
@@ -174,7 +195,10 @@ class IngestServer:
             raise _Refusal(schema.STATUS_BUSY, refused, f"{refused}: come again later", Retry_After="1")
         self._quiet.clear()
         try:
+            node = None if authenticator is None else await self._authenticate(request, authenticator)
             batch = await self._read(request)
+            if node is not None:
+                batch = replace(batch, header=replace(batch.header, node=node))
             durable_through = self._sink.offer(batch)
         except WireError as error:
             raise _Refusal(schema.STATUS_REJECTED, "rejected", str(error)) from error
@@ -189,6 +213,22 @@ class IngestServer:
         self._skipped.update(batch.skipped)
         return durable_through
 
+    async def _authenticate(self, request: web.BaseRequest, authenticator: Authenticator) -> str:
+        """Return the node the sender speaks for."""
+        try:
+            return await authenticator.node_of(request.headers.get("Authorization", ""))
+        except Denied as denied:
+            self._peers.try_spend(request.remote or "", self._clock(), self._limits.refused_cost)
+            raise _Refusal(
+                schema.STATUS_UNAUTHENTICATED, denied.result, str(denied), WWW_Authenticate="Bearer"
+            ) from denied
+        except RetryableError as error:
+            if self._clock() >= self._warn_at_s:
+                self._warn_at_s = self._clock() + _WARN_PERIOD_S
+                _log.warning("a token cannot be reviewed: its sender will come again", extra={"reason": str(error)})
+            reason = "the token cannot be reviewed now; the operator's log says why"
+            raise _Refusal(schema.STATUS_UNAVAILABLE, "unreviewed", reason) from error
+
     async def _read(self, request: web.BaseRequest) -> Batch:
         try:
             async with asyncio.timeout(self._limits.body_timeout_s):
@@ -202,6 +242,14 @@ class IngestServer:
 
     def _count(self, result: str) -> None:
         self._results[result] += 1
+
+
+async def _listen(listener: Listener, host: str, port: int, flag: str) -> None:
+    try:
+        await listener.start(host, port)
+    except OSError as error:
+        raise PermanentInputError(f"cannot listen on {host}:{port} for batches: {error}; see {flag}") from error
+    _log.info("listening for batches", extra={"host": host, "port": listener.port, "tls": flag == "--tls-listen"})
 
 
 def _check_head(request: web.BaseRequest) -> None:

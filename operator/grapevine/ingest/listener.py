@@ -1,0 +1,222 @@
+"""One address to listen on: how many connections, from whom, with TLS or not, and how long one may be silent.
+
+asyncio's own server knows no cap and does not tell of handshakes under way; aiohttp times idle connections out only
+after their first request. So connections are accepted here, and a guard stands between each and aiohttp's protocol,
+which does the HTTP.
+"""
+
+import asyncio
+import contextlib
+import socket
+import ssl
+from collections import Counter
+from collections.abc import Awaitable, Callable
+from typing import cast
+
+from aiohttp import web
+
+from grapevine.ingest.limits import IngestLimits
+
+ACCEPT_RETRY_S = 0.5
+"""After a failed accept: the process is out of file descriptors."""
+TLS_SHUTDOWN_S = 2.0
+BACKLOG = 128
+
+Answer = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
+Admit = Callable[[str], str | None]
+"""Tells why an address may not connect now, None where it may."""
+
+
+class Listener:
+    """Accepts connections and bounds them. `start` and `stop` once each."""
+
+    def __init__(
+        self,
+        answer: Answer,
+        limits: IngestLimits,
+        count: Callable[[str], None],
+        *,
+        context: ssl.SSLContext | None = None,
+        admit: Admit = lambda _: None,
+    ) -> None:
+        """Take who answers and who counts refusals by result; `context` puts TLS on."""
+        self._limits = limits
+        self._count = count
+        self._context = context
+        self._admit = admit
+        self._server = web.Server(
+            answer,
+            access_log=None,
+            auto_decompress=False,  # the codec does, within its bounds
+            keepalive_timeout=limits.idle_s,
+            lingering_time=1.0,
+        )
+        self._runner = web.ServerRunner(self._server, shutdown_timeout=limits.shutdown_s)
+        self._socket: socket.socket | None = None
+        self._accepting: asyncio.Task[None] | None = None
+        self._greeting: set[asyncio.Task[None]] = set()
+        self._guards: dict[asyncio.BaseProtocol, _Guard] = {}
+        self._open: Counter[str] = Counter()
+
+    @property
+    def connections(self) -> int:
+        """How many are open, handshakes included."""
+        return self._open.total()
+
+    @property
+    def is_listening(self) -> bool:
+        """Whether new connections are accepted."""
+        return self._accepting is not None and not self._accepting.done()
+
+    @property
+    def port(self) -> int:
+        """Port listened on, also where 0 was asked for; 0 while not listening."""
+        return int(self._socket.getsockname()[1]) if self._socket is not None and self.is_listening else 0
+
+    async def start(self, host: str, port: int) -> None:
+        """Listen.
+
+        Raises:
+            OSError: the address is taken or not ours.
+        """
+        await self._runner.setup()
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        self._socket = socket.create_server((host, port), family=family, backlog=BACKLOG)
+        self._socket.setblocking(False)
+        self._accepting = asyncio.create_task(self._accept(self._socket), name=f"accept {host}:{port}")
+
+    async def close(self) -> None:
+        """Accept nothing new; connections stay."""
+        for task in (self._accepting, *self._greeting):
+            if task is not None:
+                task.cancel()
+                await asyncio.wait([task])
+        if self._socket is not None:
+            self._socket.close()
+
+    async def stop(self) -> None:
+        """End every connection, idle ones at once, the others within the limit."""
+        await self.close()
+        await self._runner.cleanup()
+
+    def heard(self, protocol: asyncio.BaseProtocol) -> None:
+        """Give the connection of an aiohttp protocol another idle time."""
+        guard = self._guards.get(protocol)
+        if guard is not None:
+            guard.heard(self._limits.idle_s)
+
+    async def _accept(self, listening: socket.socket) -> None:
+        loop = asyncio.get_running_loop()
+        while True:
+            try:
+                connected, address = await loop.sock_accept(listening)
+            except OSError:
+                self._count("accept-failed")
+                await asyncio.sleep(ACCEPT_RETRY_S)
+                continue
+            peer = str(address[0])
+            refused = self._refusal(peer)
+            if refused is not None:
+                self._count(refused)
+                connected.close()
+                continue
+            self._open[peer] += 1
+            greeting = asyncio.create_task(self._greet(connected, peer))
+            self._greeting.add(greeting)
+            greeting.add_done_callback(self._greeting.discard)
+
+    def _refusal(self, peer: str) -> str | None:
+        limits = self._limits
+        if self.connections >= limits.max_connections or self._open[peer] >= limits.max_connections_per_peer:
+            return "connections-full"
+        return self._admit(peer)
+
+    async def _greet(self, connected: socket.socket, peer: str) -> None:
+        """Do the handshake, if there is one, and hand the connection to aiohttp."""
+        guard = _Guard(self._server(), self, peer)
+        is_made = False
+        try:
+            await asyncio.get_running_loop().connect_accepted_socket(
+                lambda: guard,
+                connected,
+                ssl=self._context,
+                ssl_handshake_timeout=self._limits.greeting_s if self._context else None,
+                ssl_shutdown_timeout=TLS_SHUTDOWN_S if self._context else None,
+            )
+            is_made = True
+        except OSError:  # ssl's errors and the time-out are some, too
+            self._count("handshake")
+        finally:
+            if not is_made and not guard.is_made:
+                self._release(peer)
+
+    def made(self, guard: "_Guard") -> None:
+        """Take note of a connection that stands, and of how long it may take to ask."""
+        self._guards[guard.inner] = guard
+        guard.rearm(self._limits.greeting_s)
+
+    def lost(self, guard: "_Guard", ended_as: str | None) -> None:
+        """Forget a connection, counting how it ended where that was no good end."""
+        self._guards.pop(guard.inner, None)
+        self._release(guard.peer)
+        if ended_as is not None:
+            self._count(ended_as)
+
+    def _release(self, peer: str) -> None:
+        self._open[peer] -= 1
+        if not self._open[peer]:
+            del self._open[peer]
+
+
+class _Guard(asyncio.Protocol):
+    """One connection: everything goes on to aiohttp's protocol."""
+
+    def __init__(self, inner: asyncio.Protocol, listener: Listener, peer: str) -> None:
+        self.inner = inner
+        self.peer = peer
+        self.is_made = False
+        self._listener = listener
+        self._transport: asyncio.Transport | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        self._has_asked = False
+        self._is_expired = False
+
+    def rearm(self, idle_s: float) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = asyncio.get_running_loop().call_later(idle_s, self._expire)
+
+    def heard(self, idle_s: float) -> None:
+        self._has_asked = True
+        self.rearm(idle_s)
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.is_made = True
+        self._transport = cast(asyncio.Transport, transport)
+        self._listener.made(self)
+        self.inner.connection_made(transport)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        silent = None if self._has_asked else "silent"
+        self._listener.lost(self, "idle" if self._is_expired and self._has_asked else silent)
+        self.inner.connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        self.inner.data_received(data)
+
+    def eof_received(self) -> bool | None:
+        return self.inner.eof_received()
+
+    def pause_writing(self) -> None:
+        self.inner.pause_writing()
+
+    def resume_writing(self) -> None:
+        self.inner.resume_writing()
+
+    def _expire(self) -> None:
+        self._is_expired = True
+        if self._transport is not None:
+            with contextlib.suppress(OSError):
+                self._transport.abort()
