@@ -1,7 +1,8 @@
 """What went through capture and what did not, by reason; every batch header carries the numbers.
 
 The accounts close, which the tests check: every frame is a message, a segment or one `skip`/`reject` of the
-frame stage, and every message is an event, a folded copy or one `skip`/`reject` of the message stage.
+frame stage (dnstap has another one than packets), and every message is an event, a folded copy or one `skip`/`reject`
+of the message stage.
 """
 
 from enum import StrEnum
@@ -27,7 +28,11 @@ class Reason(StrEnum):
 
     FRAMES = "frames", "flow", "frames read from the source"
     SEGMENTS = "segments", "flow", "TCP segments from port 53, with or without data"
-    MESSAGES = "messages", "flow", "DNS messages: UDP datagrams from port 53 and messages reassembled from TCP"
+    MESSAGES = (
+        "messages",
+        "flow",
+        "DNS messages: UDP datagrams from port 53, messages reassembled from TCP or told by dnstap",
+    )
     EVENTS = "events", "flow", "responses reported, the copies of one counted once"
     FOLDED = "folded", "flow", "further copies of a response that is reported once"
 
@@ -44,6 +49,25 @@ class Reason(StrEnum):
     STREAM_OVERFLOW = "tcp-overflow", "loss", "connections dropped with more out of order than the cap allows"
     STREAM_EVICTED = "tcp-evicted", "loss", "connections dropped, longest silent first, for the cap on flows or bytes"
     STREAM_IDLE = "tcp-idle", "loss", "connections that fell silent within a message"
+
+    TAP_SENDERS = "dnstap-senders", "flow", "connections on which a dnstap sender has started"
+    OTHER_TAP = "dnstap-other", "skip", "dnstap frames of another kind than CLIENT_RESPONSE: queries, forwarded ones"
+    TAP_NOT_FULL = (
+        "dnstap-not-full",
+        "reject",
+        "dnstap responses without the message itself: the sender's dnstap is not `full`",
+    )
+    BAD_TAP = "dnstap-bad", "reject", "frames that are no dnstap message, or name no client"
+    TAP_TIME = "dnstap-time", "partial", "responses whose time is over a minute from ours; used with the time they came"
+    TAP_GARBAGE = (
+        "dnstap-garbage",
+        "reject",
+        "connections closed because they do not speak Frame Streams, or carry something else than dnstap",
+    )
+    TAP_REFUSED = "dnstap-refused", "loss", "connections refused for the cap on all, or on those of one address"
+    TAP_STALLED = "dnstap-stalled", "loss", "connections closed because a handshake or a frame took too long"
+    TAP_OVERFLOW = "dnstap-overflow", "loss", "connections closed for the cap on unfinished frames of all of them"
+    TAP_BROKEN = "dnstap-broken", "loss", "connections that ended without a word: sender killed, or network failed"
 
     SHORT_MESSAGE = "short-message", "reject", "message shorter than a DNS header"
     QUERY = "query", "skip", "message from port 53 that is a query (QR=0)"
