@@ -1,6 +1,7 @@
 """Hostile bytes never raise past their parser, and cutting input differently changes nothing."""
 
 import contextlib
+import itertools
 import struct
 from collections.abc import Sequence
 
@@ -8,12 +9,15 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 from tests.support import packets as p
+from tests.support import taps as t
 
 from grapevine.capture.counters import Counters, Reason
 from grapevine.capture.dns import Response, parse_response
 from grapevine.capture.frames import SUPPORTED_LINKTYPES, TCP, Packet, parse_frame
 from grapevine.capture.intake import Intake
+from grapevine.capture.sources.framestream import FrameStream, encode_frame
 from grapevine.capture.sources.pcap import Frame, PcapDecoder
+from grapevine.capture.sources.tap import CONTENT_TYPE, Tap, parse_tap
 from grapevine.capture.streams import Streams
 from grapevine.model.errors import PermanentInputError
 
@@ -144,3 +148,52 @@ def test_a_mutated_file_raises_nothing_but_input_errors(
     with contextlib.suppress(PermanentInputError):
         frames = feed(content, cuts)
         assert all(frame.linktype in SUPPORTED_LINKTYPES and frame.time_ms >= 0 for frame in frames)
+
+
+TAPS = [
+    t.tap(t.message(MESSAGES[0], query_ms=1_000, response_ms=1_001)),
+    t.tap(t.message(MESSAGES[2], client="fd00::37", protocol=t.TCP)),
+    t.tap(t.message(kind=t.CLIENT_QUERY)),
+]
+
+
+@given(st.sampled_from(TAPS), mutations, st.integers(0, 60))
+def test_a_mutated_dnstap_frame_is_taken_in_or_refused(frame: bytes, changes: list[tuple[int, int]], cut: int) -> None:
+    counters = Counters()
+    intake = Intake("dnstap", 1_000, counters)
+    found = parse_tap(mutate(frame, changes, cut), b"\x0a\xf4\0\x20")
+    if isinstance(found, Tap):
+        intake.tap(found, 1_000)
+        intake.flush()
+        assert counters[Reason.MESSAGES] == 1
+        assert sum(o.count for made in intake.take() for o in made) == counters[Reason.EVENTS]
+    else:
+        assert found in (Reason.OTHER_TAP, Reason.BAD_TAP, Reason.TAP_NOT_FULL)
+
+
+@given(st.binary(max_size=300))
+def test_arbitrary_bytes_as_a_dnstap_frame_give_a_tap_or_a_reason(data: bytes) -> None:
+    for frame in (data, t.tap(data)):
+        assert isinstance(parse_tap(frame, b""), Tap | Reason)
+
+
+def feed_frames(data: bytes, cuts: Sequence[int]) -> tuple[list[bytes], bytes, bool, bool]:
+    stream = FrameStream(CONTENT_TYPE)
+    edges = [0, *sorted(cuts), len(data)]
+    frames = [f for start, end in itertools.pairwise(edges) for f in stream.feed(data[start:end])]
+    return frames, stream.take_reply(), stream.is_ended, stream.is_broken
+
+
+@given(st.lists(st.sampled_from([*TAPS, b"x" * 3_000]), max_size=5), st.data())
+def test_a_frame_stream_gives_the_same_however_it_is_cut(frames: list[bytes], data: st.DataObject) -> None:
+    stream = t.READY + t.START + b"".join(encode_frame(f) for f in frames) + t.STOP
+    cuts = data.draw(st.lists(st.integers(0, len(stream)), max_size=30))
+    assert feed_frames(stream, cuts) == (frames, t.ACCEPT + t.FINISH, True, False)
+
+
+@given(mutations, st.lists(st.integers(0, 400), max_size=30))
+def test_a_mutated_frame_stream_gives_the_same_however_it_is_cut(
+    changes: list[tuple[int, int]], cuts: list[int]
+) -> None:
+    stream = mutate(t.READY + t.START + b"".join(encode_frame(f) for f in TAPS) + t.STOP, changes, 0)
+    assert feed_frames(stream, [cut for cut in cuts if cut < len(stream)]) == feed_frames(stream, [])

@@ -3,12 +3,15 @@
 from typing import Final
 
 from grapevine.capture.counters import Counters, Reason
-from grapevine.capture.dns import parse_response
-from grapevine.capture.frames import TCP, Packet
+from grapevine.capture.dns import Response, parse_response
+from grapevine.capture.frames import DIRECTION_UNKNOWN, TCP, Packet
+from grapevine.capture.sources.tap import Tap
 from grapevine.capture.streams import Streams
 from grapevine.capture.window import MAX_BACKWARD_MS, Copy, Cut, Folder, Window
 
 DNS_PORT: Final = 53
+MAX_SKEW_MS: Final = 60_000
+"""A server's clock further from ours than this is not believed."""
 
 
 class Intake:
@@ -45,6 +48,29 @@ class Intake:
         else:
             self._payload(packet, time_ms)
 
+    def tap(self, tap: Tap, now_ms: int) -> None:
+        """Take one response told by a server at `now_ms`; there is one copy of it, so nothing is held and folded."""
+        if self.first_ms is None:
+            self.first_ms = now_ms
+        self.advance(now_ms)
+        response = self._parse(tap.message)
+        if response is None:
+            return
+        time_ms = tap.time_ms
+        if abs(time_ms - now_ms) > MAX_SKEW_MS:
+            self._counters.add(Reason.TAP_TIME)
+            time_ms = now_ms
+        event = Copy(
+            time_ms=time_ms,
+            client=tap.client,
+            client_port=tap.client_port,
+            resolver=tap.resolver,
+            transport=tap.transport,
+            direction=DIRECTION_UNKNOWN,
+            response=response,
+        )
+        self._keep(self._window.add(event))
+
     def advance(self, now_ms: int) -> None:
         """Let time pass: what has waited long enough is released, a window that is over is cut."""
         if now_ms < self.newest_ms - MAX_BACKWARD_MS:
@@ -75,13 +101,9 @@ class Intake:
             self._message(packet.payload, packet, "udp", time_ms)
 
     def _message(self, message: bytes, packet: Packet, transport: str, time_ms: int) -> None:
-        self._counters.add(Reason.MESSAGES)
-        response = parse_response(message)
-        if isinstance(response, Reason):
-            self._counters.add(response)
+        response = self._parse(message)
+        if response is None:
             return
-        for note in response.notes:
-            self._counters.add(note)
         self._folder.add(
             Copy(
                 time_ms=time_ms,
@@ -93,6 +115,16 @@ class Intake:
                 response=response,
             )
         )
+
+    def _parse(self, message: bytes) -> Response | None:
+        self._counters.add(Reason.MESSAGES)
+        response = parse_response(message)
+        if isinstance(response, Reason):
+            self._counters.add(response)
+            return None
+        for note in response.notes:
+            self._counters.add(note)
+        return response
 
     def _release(self, now_ms: int | None) -> None:
         for event in self._folder.release(now_ms):

@@ -9,19 +9,19 @@ import os
 import random
 import selectors
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, replace
-from typing import Final, Protocol
+from typing import Final, Protocol, TypeVar
 
 from grapevine.capture.batches import Batcher
 from grapevine.capture.counters import Counters, Reason
-from grapevine.capture.frames import Packet
 from grapevine.capture.intake import Intake
 from grapevine.capture.operator_link import OperatorLink
 from grapevine.capture.replay import Replay
 from grapevine.capture.sender import Sender, SenderThread
 from grapevine.capture.settings import CaptureSettings
+from grapevine.capture.sources.dnstap import DnstapSource, ListenAddress
 from grapevine.capture.sources.host import read_host_ips
 from grapevine.capture.sources.packet import PacketSource
 from grapevine.capture.sources.pcap import STDIN, PcapSource
@@ -52,14 +52,18 @@ class Outcome:
     """Capture's counters, as `Counters.snapshot`."""
 
 
-class Source(Protocol):
-    """What the loop needs of a live source."""
+T_co = TypeVar("T_co", covariant=True)
+T = TypeVar("T")
+
+
+class Source(Protocol[T_co]):
+    """What the loop needs of a live source; an item is what the intake takes, with its time in ms since the epoch."""
 
     def fileno(self) -> int:
         """Return what to wait on."""
 
-    def read(self) -> list[tuple[Packet | Reason, int]] | None:
-        """Return what can be read without waiting, with times in ms since the epoch; None at the end."""
+    def read(self) -> Sequence[tuple[T_co, int]] | None:
+        """Return what can be read without waiting; None at the end."""
 
 
 def run(settings: CaptureSettings, report: Callable[[str], None]) -> Outcome:
@@ -71,6 +75,8 @@ def run(settings: CaptureSettings, report: Callable[[str], None]) -> Outcome:
     with StopSignal() as stop:
         if settings.source == "packet":
             return _run_packet(settings, stop)
+        if settings.listen is not None:
+            return _run_dnstap(settings, settings.listen, stop)
         if settings.file == STDIN:
             return _run_stdin(settings, stop, report)
         return _run_file(settings, stop, report)
@@ -86,7 +92,7 @@ def _run_packet(settings: CaptureSettings, stop: StopSignal) -> Outcome:
         batcher.host_ips = read_host_ips()
         sender, thread = stack.enter_context(_sending(settings, batcher, stop))
         refresh_s = time.monotonic() + HOST_IPS_PERIOD_S
-        for _ in _listen(source, intake, stop, TICK_S, lambda: intake.advance(_now_ms())):
+        for _ in _listen(source, intake.packet, intake, stop, TICK_S, lambda: intake.advance(_now_ms())):
             cuts = intake.take()
             if cuts:
                 counters.add(Reason.KERNEL_DROPS, source.take_drops())
@@ -99,6 +105,23 @@ def _run_packet(settings: CaptureSettings, stop: StopSignal) -> Outcome:
         return _drain(settings, sender, thread, stop, counters)
 
 
+def _run_dnstap(settings: CaptureSettings, address: ListenAddress, stop: StopSignal) -> Outcome:
+    counters = Counters()
+    intake = Intake("dnstap", settings.window_ms, counters)
+    batcher = Batcher(_random_stream(), settings.node, counters, _now_ms)
+    # No host addresses: a sidecar has its pod's alone
+    with ExitStack() as stack:
+        source = stack.enter_context(closing(DnstapSource(address, counters)))
+        sender, thread = stack.enter_context(_sending(settings, batcher, stop))
+        for _ in _listen(source, intake.tap, intake, stop, TICK_S, lambda: intake.advance(_now_ms())):
+            since_ms = source.hearing_since_ms
+            batcher.hearing = Hearing(("dnstap",), since_ms) if since_ms is not None else Hearing((), 0)
+            for cut in intake.take():
+                sender.offer(batcher.batch(cut))
+                thread.wake()
+        return _drain(settings, sender, thread, stop, counters)
+
+
 def _run_stdin(settings: CaptureSettings, stop: StopSignal, report: Callable[[str], None]) -> Outcome:
     counters = Counters()
     intake = Intake("pcap", settings.window_ms, counters)
@@ -106,7 +129,7 @@ def _run_stdin(settings: CaptureSettings, stop: StopSignal, report: Callable[[st
     with ExitStack() as stack:
         source = stack.enter_context(closing(PcapSource(STDIN)))
         sender, thread = stack.enter_context(_sending(settings, batcher, stop))
-        for _ in _listen(source, intake, stop, QUIET_S, intake.flush):
+        for _ in _listen(source, intake.packet, intake, stop, QUIET_S, intake.flush):
             if intake.first_ms is not None:
                 batcher.hearing = Hearing(("pcap",), intake.first_ms)
             for cut in intake.take():
@@ -152,9 +175,14 @@ def _sending(settings: CaptureSettings, batcher: Batcher, stop: StopSignal) -> I
 
 
 def _listen(
-    source: Source, intake: Intake, stop: StopSignal, tick_s: float, tick: Callable[[], None]
+    source: Source[T],
+    take: Callable[[T, int], None],
+    intake: Intake,
+    stop: StopSignal,
+    tick_s: float,
+    tick: Callable[[], None],
 ) -> Iterator[None]:
-    """Feed the intake until the source ends or a signal comes, yielding whenever windows may have been cut."""
+    """Feed the intake by `take` until the source ends or a signal comes; yields whenever windows may have been cut."""
     with selectors.PollSelector() as selector:
         # poll, for stdin may be a file and epoll takes none
         selector.register(source, selectors.EVENT_READ)
@@ -165,11 +193,11 @@ def _listen(
                 tick()
                 yield
                 continue
-            packets = source.read()
-            if packets is None:
+            items = source.read()
+            if items is None:
                 break
-            for packet, time_ms in packets:
-                intake.packet(packet, time_ms)
+            for item, time_ms in items:
+                take(item, time_ms)
             yield
     intake.flush()
     yield

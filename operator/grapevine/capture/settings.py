@@ -6,11 +6,14 @@ from dataclasses import dataclass
 from typing import Final
 
 from grapevine.capture.http1 import Server, parse_url
+from grapevine.capture.sources.dnstap import ListenAddress, parse_listen
 from grapevine.model.errors import PermanentInputError
 
-SOURCES: Final = ("packet", "pcap")
+SOURCES: Final = ("packet", "pcap", "dnstap")
 DEFAULT_OPERATOR: Final = "http://127.0.0.1:8080"
 ENV_OPERATOR: Final = "GRAPEVINE_OPERATOR_URL"
+ENV_LISTEN: Final = "GRAPEVINE_DNSTAP_LISTEN"
+DEFAULT_LISTEN: Final = "tcp://127.0.0.1:6000"
 ENV_NODE: Final = "GRAPEVINE_NODE_NAME"
 ENV_CA_FILE: Final = "GRAPEVINE_CA_FILE"
 ENV_TOKEN_FILE: Final = "GRAPEVINE_TOKEN_FILE"  # noqa: S105 - a name
@@ -27,9 +30,11 @@ class CaptureSettings:
     """What one capture process does."""
 
     source: str
-    """`packet` (the node's interfaces) or `pcap` (a file or stdin)."""
+    """`packet` (the node's interfaces), `pcap` (a file or stdin) or `dnstap` (DNS servers that connect)."""
     file: str
-    """Path of the capture file, `-` for stdin; empty for `packet`."""
+    """Path of the capture file, `-` for stdin; empty for the other sources."""
+    listen: ListenAddress | None
+    """Where dnstap senders connect to, loopback by default: nobody else may until a person says so; else None."""
     operator: Server
     ca_file: str
     """Certificates of the operator's authority, PEM; with http only for a leader elsewhere. Empty: no TLS at all."""
@@ -58,8 +63,10 @@ def load_settings(args: argparse.Namespace, env: Mapping[str, str]) -> CaptureSe
     """
     if args.source == "pcap" and not args.file:
         raise PermanentInputError("--source pcap needs --file PATH (`-` for stdin)")
-    if args.source == "packet" and args.file:
-        raise PermanentInputError(f"--file {args.file} goes with --source pcap; --source packet hears the interfaces")
+    if args.source != "pcap" and args.file:
+        raise PermanentInputError(f"--file {args.file} goes with --source pcap; --source {args.source} reads no file")
+    if args.source != "dnstap" and args.listen:
+        raise PermanentInputError(f"--listen {args.listen} goes with --source dnstap")
     drain_timeout_s = args.drain_timeout
     if drain_timeout_s is None:
         drain_timeout_s = FILE_DRAIN_TIMEOUT_S if args.source == "pcap" else LIVE_DRAIN_TIMEOUT_S
@@ -81,6 +88,7 @@ def load_settings(args: argparse.Namespace, env: Mapping[str, str]) -> CaptureSe
     return CaptureSettings(
         source=args.source,
         file=args.file or "",
+        listen=parse_listen(args.listen or env.get(ENV_LISTEN) or DEFAULT_LISTEN) if args.source == "dnstap" else None,
         operator=operator,
         ca_file=ca_file,
         token_file=token_file,

@@ -10,11 +10,19 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     parser = subparsers.add_parser(
         "capture",
         help="hear DNS responses and send them to the operator",
-        description="Hear DNS responses on this node's interfaces or in a capture file and send them to the operator.",
+        description="Hear DNS responses on this node's interfaces, in a capture file or from DNS servers with dnstap, and "
+        "send them to the operator.",
         epilog="Exit codes: 0 done, 1 not everything in the file became durable, 2 wrong input or missing capability.",
     )
-    parser.add_argument("--source", choices=("packet", "pcap"), default="packet", help="where from (%(default)s)")
+    parser.add_argument(
+        "--source", choices=("packet", "pcap", "dnstap"), default="packet", help="where from (%(default)s)"
+    )
     parser.add_argument("--file", metavar="PATH", help="capture file for --source pcap, pcap or pcapng; - for stdin")
+    parser.add_argument(
+        "--listen",
+        metavar="URL",
+        help="tcp://ADDRESS:PORT or unix:///PATH for --source dnstap; env GRAPEVINE_DNSTAP_LISTEN (tcp://127.0.0.1:6000)",
+    )
     parser.add_argument(
         "--operator",
         metavar="URL",

@@ -12,6 +12,8 @@ from pathlib import Path
 
 import pytest
 from tests.support import packets as p
+from tests.support import taps as t
+from tests.support.eventually import eventually
 
 from grapevine.capture.counters import Reason
 from grapevine.capture.frames import Packet, parse_frame
@@ -191,6 +193,27 @@ def test_a_signal_flushes_the_window_that_is_open(operator: Operator, monkeypatc
     assert (batch.header.node, batch.header.hearing.sources) == ("node-1", ("packet",))
     assert "127.0.0.1" in batch.header.host_ips
     assert batch.header.counters["kernel-drops"] == 3
+
+
+def test_reports_what_a_dns_server_tells_and_ends_with_sigterm(
+    operator: Operator, start: Start, tmp_path: Path
+) -> None:
+    path = tmp_path / "dnstap.sock"
+    process = start("--source", "dnstap", "--listen", f"unix://{path}", "--window-ms", "100")
+    eventually(path.exists, timeout_s=20)
+    with t.TapSender(str(path)) as server:
+        server.send(t.READY + t.START)
+        server.send_taps(t.message(kind=t.CLIENT_QUERY), t.message(p.dns_response(), protocol=t.TCP))
+        assert operator.heard.wait(20)
+        server.send(t.STOP)
+        assert server.receive(1_000) == t.ACCEPT + t.FINISH
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(20) == 0
+    (batch,) = [batch for batch in operator.batches if batch.header.seq]
+    (heard,) = batch.observations
+    assert (heard.client_ip, heard.qname, heard.transport) == (p.CLIENT, "www.example.com", "tcp")
+    assert (heard.source, batch.header.hearing.sources, batch.header.host_ips) == ("dnstap", ("dnstap",), ())
+    assert not path.exists()
 
 
 def test_takes_a_file_as_stdin(operator: Operator, start: Start) -> None:

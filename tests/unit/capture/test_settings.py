@@ -4,6 +4,7 @@ import pytest
 
 from grapevine.capture.http1 import Server
 from grapevine.capture.settings import load_settings
+from grapevine.capture.sources.dnstap import ListenAddress
 from grapevine.cli import capture
 from grapevine.model.errors import PermanentInputError
 
@@ -40,11 +41,22 @@ def test_flags_outdo_the_environment() -> None:
     assert (settings.operator.host, settings.node) == ("flag.example.com", "flag-node")
 
 
+def test_dnstap_is_listened_for_on_loopback_unless_told_otherwise() -> None:
+    env = {"GRAPEVINE_DNSTAP_LISTEN": "tcp://[::]:6001"}
+    assert load_settings(parse("--source", "dnstap"), {}).listen == ListenAddress("127.0.0.1", 6000, "")
+    assert load_settings(parse("--source", "dnstap"), env).listen == ListenAddress("::", 6001, "")
+    assert load_settings(parse("--source", "dnstap", "--listen", "unix:///x"), env).listen == ListenAddress("", 0, "/x")
+    assert load_settings(parse(), env).listen is None
+
+
 @pytest.mark.parametrize(
     ("words", "text"),
     [
         (["--source", "pcap"], "--source pcap needs --file"),
         (["--file", "x.pcap"], "--file x.pcap goes with --source pcap"),
+        (["--source", "dnstap", "--file", "x.pcap"], "--file x.pcap goes with --source pcap"),
+        (["--listen", "tcp://127.0.0.1:6000"], "goes with --source dnstap"),
+        (["--source", "dnstap", "--listen", "tcp://coredns.example.com:6000"], "give tcp://ADDRESS:PORT"),
         (["--operator", "https://operator.example.com"], "https needs both --ca-file"),
         (["--ca-file", "ca.crt"], "and --token-file"),
         (["--operator", "https://o", "--token-file", "token"], "https needs both --ca-file"),
