@@ -1,0 +1,113 @@
+"""A real one-node Kubernetes for the tests: up.sh and down.sh, and what a test reads of it from outside."""
+
+import json
+import subprocess
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from tests.support.controlplane import find_binaries
+from tests.support.kubectl import Kubectl
+
+HERE = Path(__file__).parent
+UP_TIMEOUT_S = 300.0
+
+Object = dict[str, Any]
+
+
+class NodeError(Exception):
+    """The node cannot be brought up; the text says why."""
+
+
+def why_impossible() -> str:
+    """Return why this machine cannot be a node, or the empty string."""
+    done = subprocess.run([HERE / "check.sh"], capture_output=True, text=True, check=False)
+    return "" if done.returncode == 0 else (done.stdout or done.stderr).strip()
+
+
+def is_built() -> bool:
+    """Tell whether build.sh has made what a node needs."""
+    printed = subprocess.run([HERE / "build.sh", "--print-home"], check=True, capture_output=True, text=True)
+    return (Path(printed.stdout.strip()) / "images" / "coredns.tar").exists()
+
+
+class Node:
+    """One node with its control plane, up for as long as the `with` block."""
+
+    def __init__(self, directory: Path, *archives: Path) -> None:
+        """Take a directory for its state and logs, and images to import."""
+        self.directory = directory
+        self._archives = archives
+
+    def __enter__(self) -> Self:
+        done = subprocess.run(
+            [HERE / "up.sh", self.directory, *self._archives],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            timeout=UP_TIMEOUT_S,
+            check=False,
+        )
+        if done.returncode != 0:
+            self._down()
+            raise NodeError(done.stdout)
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self._down()
+
+    def _down(self) -> None:
+        subprocess.run([HERE / "down.sh", self.directory], check=True, timeout=UP_TIMEOUT_S)
+
+    @property
+    def kubectl(self) -> Kubectl:
+        """Kubectl as the cluster's administrator."""
+        kubeconfig = self.directory / "admin.kubeconfig"
+        return Kubectl(find_binaries().kubectl, kubeconfig, cache=self.directory / "kubectl-cache")
+
+    def apply(self, manifests: str) -> None:
+        """Apply manifests."""
+        self.kubectl.run("apply", "-f", "-", stdin=manifests)
+
+    def objects(self, *arguments: str) -> list[Object]:
+        """Return the items of `kubectl get … -o json`."""
+        items: list[Object] = json.loads(self.kubectl.run("get", *arguments, "-o", "json"))["items"]
+        return items
+
+    def stop_api_server(self) -> None:
+        """End the API server alone; etcd keeps the state."""
+        pid = (self.directory / "apiserver.pid").read_text().strip()
+        subprocess.run(["kill", pid], check=True)
+        subprocess.run(["tail", f"--pid={pid}", "-f", "/dev/null"], check=True, timeout=90)
+
+    def start_api_server(self) -> None:
+        """Start it again, with the id where down.sh looks for it."""
+        with (self.directory / "logs" / "apiserver.log").open("ab") as log:
+            process = subprocess.Popen(
+                [self.directory / "start-apiserver.sh"], stdout=log, stderr=log, start_new_session=True
+            )
+        (self.directory / "apiserver.pid").write_text(str(process.pid))
+
+
+def process_of(*words: str) -> Path:
+    """Return the `/proc` directory of the one process in a pod whose command line has these words in a row.
+
+    Raises:
+        LookupError: there is none, or there are several.
+    """
+    wanted = "\0".join(words).encode()
+    found = [
+        path.parent
+        for path in Path("/proc").glob("[0-9]*/cmdline")
+        if wanted in _read(path) and "kubepods" in _read(path.parent / "cgroup").decode()
+    ]
+    if len(found) != 1:
+        raise LookupError(f"{len(found)} processes in pods run {' '.join(words)}")
+    return found[0]
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError:
+        return b""  # it ended meanwhile
