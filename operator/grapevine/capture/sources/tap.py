@@ -53,7 +53,7 @@ def parse_tap(frame: bytes, peer: bytes) -> Tap | Reason:
         if body[:1] == b"\x08" and body[1:2] != b"\x06":  # field 1, and another type than ours
             return Reason.OTHER_TAP
         fields = _Fields(body)
-    except ValueError:
+    except (ValueError, IndexError):
         return Reason.BAD_TAP
     numbers, octets = fields.numbers, fields.octets
     if numbers.get(_M_TYPE) != _CLIENT_RESPONSE:
@@ -88,7 +88,7 @@ class _Fields:
     """The fields of one Protocol Buffers message, by number; of a repeated one the last.
 
     Raises:
-        ValueError: bytes that are no such message, or more than `MAX_FIELDS` fields.
+        ValueError, IndexError: bytes that are no such message, or more than `MAX_FIELDS` fields.
     """
 
     __slots__ = ("numbers", "octets")
@@ -120,6 +120,9 @@ class _Fields:
 
 def _varint(data: bytes, at: int) -> tuple[int, int]:
     """Return the number at `at` and where it ends; at most 64 bits in ten octets."""
+    value = data[at]
+    if value < 0x80:
+        return value, at + 1
     value = 0
     for shift, octet in enumerate(data[at : at + 10]):
         value |= (octet & 0x7F) << 7 * shift
