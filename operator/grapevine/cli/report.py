@@ -23,6 +23,7 @@ _BLIND_SPOTS = {
     Reason.HOST_NETWORK: "a host address: a hostNetwork pod or the node itself",
     Reason.NO_POD: "outside every pod of the snapshot at that time",
     Reason.CHANGED_HANDS: "changed hands within a second",
+    Reason.UNTRUSTED_RESOLVER: "sends dnstap and is no DNS server of the cluster",
 }
 
 
@@ -113,4 +114,4 @@ def _target(edge: Edge) -> str:
 
 def _address(address: UnresolvedAddress) -> str:
     asked = f", asked for {', '.join(sorted(address.names))}" if address.names else ""
-    return f"{address.client_ip}: {_BLIND_SPOTS[address.reason]}; {address.count:,} look-ups{asked}"
+    return f"{address.ip}: {_BLIND_SPOTS[address.reason]}; {address.count:,} look-ups{asked}"

@@ -37,6 +37,8 @@ class Reason(StrEnum):
     """Asked from an address of a node: a hostNetwork pod or the node itself, which DNS cannot tell apart."""
     NO_POD = "no-pod"
     """No pod held the address at that time."""
+    UNTRUSTED_RESOLVER = "untrusted-resolver"
+    """Told by dnstap from an address that is no DNS server's: any pod could tell anything. Retried."""
     POD_UNKNOWN = "pod-unknown"
     """DNS answered for a pod by its address, which no pod of that namespace held; CoreDNS does not check. Retried."""
     CHANGED_HANDS = "changed-hands"
@@ -47,7 +49,15 @@ class Reason(StrEnum):
     """DNS answered for a Service that has not been delivered yet; retried."""
 
 
-RETRIED = frozenset({Reason.NO_POD, Reason.POD_UNKNOWN, Reason.OWNER_UNKNOWN, Reason.SERVICE_UNKNOWN})
+RETRIED = frozenset(
+    {
+        Reason.NO_POD,
+        Reason.UNTRUSTED_RESOLVER,
+        Reason.POD_UNKNOWN,
+        Reason.OWNER_UNKNOWN,
+        Reason.SERVICE_UNKNOWN,
+    }
+)
 """Reasons that a record still under way may remove."""
 
 

@@ -10,6 +10,9 @@ from grapevine.resolver.index import ClusterIndex
 from grapevine.resolver.names import ServiceName, try_pod_name, try_service_name
 from grapevine.resolver.noise import RETRIED, Reason, noise_of_question
 
+_TOLD = "dnstap"
+"""Source of what was told over the network and not heard on it; who told stands in `resolver_ip`."""
+
 
 @dataclass(frozen=True, slots=True)
 class Unresolved:
@@ -36,6 +39,8 @@ class Resolver:
 
         `is_final` takes what is known where an owner or a Service has not been delivered: the wait is over.
         """
+        if observation.source == _TOLD and not self._is_told_by_resolver(observation):
+            return Unresolved(Reason.UNTRUSTED_RESOLVER)
         if noise := noise_of_question(observation.qname, observation.qtype):
             return Unresolved(noise)
         client = self._client(observation, is_final=is_final)
@@ -56,6 +61,11 @@ class Resolver:
             last_ms=observation.last_ms,
             count=observation.count,
         )
+
+    def _is_told_by_resolver(self, observation: DnsObservation) -> bool:
+        """Whether the sender's address is that of a pod behind a Service on port 53, such as kube-dns."""
+        sender = self._index.pod_at(observation.resolver_ip, observation.last_ms)
+        return sender is not None and self._index.is_resolver(sender)
 
     def _client(self, observation: DnsObservation, *, is_final: bool) -> WorkloadRef | Unresolved:
         ip = observation.client_ip

@@ -9,7 +9,7 @@ from grapevine.resolver.noise import Reason
 
 _MAX_ADDRESSES = 1_000
 _MAX_NAMES = 5
-_NAMED = frozenset({Reason.HOST_NETWORK, Reason.NO_POD, Reason.CHANGED_HANDS})
+_NAMED = frozenset({Reason.HOST_NETWORK, Reason.NO_POD, Reason.CHANGED_HANDS, Reason.UNTRUSTED_RESOLVER})
 """Reasons where the address is the finding; the others are noise."""
 
 
@@ -18,7 +18,8 @@ class UnresolvedAddress:
     """Look-ups from one address that could not be given to a workload."""
 
     reason: Reason
-    client_ip: str
+    ip: str
+    """The client's; for `untrusted-resolver` that of who told it, for the client's may be made up."""
     count: int = 0
     names: set[str] = field(default_factory=set)
     """Some of the names asked for from there."""
@@ -36,12 +37,13 @@ class UnresolvedTally:
         self.by_reason[reason] += observation.count
         if reason not in _NAMED:
             return
-        key = (reason, observation.client_ip)
+        ip = observation.resolver_ip if reason is Reason.UNTRUSTED_RESOLVER else observation.client_ip
+        key = (reason, ip)
         entry = self._addresses.get(key)
         if entry is None:
             if len(self._addresses) >= _MAX_ADDRESSES:
                 return
-            entry = self._addresses[key] = UnresolvedAddress(reason, observation.client_ip)
+            entry = self._addresses[key] = UnresolvedAddress(reason, ip)
         entry.count += observation.count
         if observation.answers and len(entry.names) < _MAX_NAMES:
             entry.names.add(observation.qname)
@@ -53,4 +55,4 @@ class UnresolvedTally:
 
     def addresses(self) -> list[UnresolvedAddress]:
         """Return the addresses, those with the most look-ups first."""
-        return sorted(self._addresses.values(), key=lambda a: (-a.count, a.client_ip))
+        return sorted(self._addresses.values(), key=lambda a: (-a.count, a.ip))

@@ -50,9 +50,16 @@ def test_noise_has_no_address() -> None:
     assert (tally.addresses(), tally.by_reason) == ([], {Reason.REVERSE: 1})
 
 
+def test_a_forged_observation_is_named_by_who_told_it() -> None:
+    tally = UnresolvedTally()
+    tally.add(an_observation(client_ip="10.0.0.1"), Reason.UNTRUSTED_RESOLVER)
+
+    assert [a.ip for a in tally.addresses()] == ["10.96.0.10"]
+
+
 def test_addresses_that_asked_most_come_first() -> None:
     tally = UnresolvedTally()
     tally.add(an_observation(client_ip="10.0.0.1"), Reason.HOST_NETWORK)
     tally.add(an_observation(client_ip="10.0.0.2", count=5), Reason.HOST_NETWORK)
 
-    assert [a.client_ip for a in tally.addresses()] == ["10.0.0.2", "10.0.0.1"]
+    assert [a.ip for a in tally.addresses()] == ["10.0.0.2", "10.0.0.1"]
