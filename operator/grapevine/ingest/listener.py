@@ -7,13 +7,15 @@ which does the HTTP.
 
 import asyncio
 import contextlib
+import logging
 import socket
 import ssl
 from collections import Counter
 from collections.abc import Awaitable, Callable
-from typing import cast
+from typing import Any, cast
 
 from aiohttp import web
+from aiohttp.http_exceptions import HttpProcessingError
 
 from grapevine.ingest.limits import IngestLimits
 
@@ -21,6 +23,8 @@ ACCEPT_RETRY_S = 0.5
 """After a failed accept: the process is out of file descriptors."""
 TLS_SHUTDOWN_S = 2.0
 BACKLOG = 128
+
+_log = logging.getLogger(__name__)
 
 Answer = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
 Admit = Callable[[str], str | None]
@@ -50,6 +54,7 @@ class Listener:
             auto_decompress=False,  # the codec does, within its bounds
             keepalive_timeout=limits.idle_s,
             lingering_time=1.0,
+            logger=_HttpLog(count),
         )
         self._runner = web.ServerRunner(self._server, shutdown_timeout=limits.shutdown_s)
         self._socket: socket.socket | None = None
@@ -168,6 +173,20 @@ class Listener:
             del self._open[peer]
 
 
+class _HttpLog(logging.LoggerAdapter[logging.Logger]):
+    """aiohttp's log: what a peer says that is no HTTP is counted, instead of a traceback each."""
+
+    def __init__(self, count: Callable[[str], None]) -> None:
+        super().__init__(_log, {})
+        self._count = count
+
+    def log(self, level: int, msg: object, *args: object, **kwargs: Any) -> None:  # noqa: ANN401 - as logging has it
+        if isinstance(kwargs.get("exc_info"), HttpProcessingError):
+            self._count("bad-http")
+        else:
+            super().log(level, msg, *args, **kwargs)
+
+
 class _Guard(asyncio.Protocol):
     """One connection: everything goes on to aiohttp's protocol."""
 
@@ -199,8 +218,8 @@ class _Guard(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         if self._timer is not None:
             self._timer.cancel()
-        silent = None if self._has_asked else "silent"
-        self._listener.lost(self, "idle" if self._is_expired and self._has_asked else silent)
+        expired_as = "idle" if self._has_asked else "silent"
+        self._listener.lost(self, expired_as if self._is_expired else None)
         self.inner.connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:

@@ -62,10 +62,8 @@ class ServingCertificate:
         self._serving: ServingPair | None = None
         self._changes = 0
         self._failures = 0
-        self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        self.context = server_context()
         """For the listener; a new certificate is used by the next handshake."""
-        self.context.minimum_version = ssl.TLSVersion.TLSv1_3
-        self.context.num_tickets = 0  # senders keep their connections; a ticket would outlive a rotation
 
     async def refresh(self) -> None:
         """Read, replace what is due, publish, load: in this order, so that nothing is served that nobody trusts.
@@ -77,7 +75,7 @@ class ServingCertificate:
         material = await self._shared()
         await self._publisher.publish({CA_KEY: material.published()})
         if material.current is not None and material.current != self._serving:
-            _load(self.context, material.current)
+            load_pair(self.context, material.current)
             self._serving = material.current
             self._changes += 1
             _log.info("serving certificate loaded", extra={"names": sorted(self._names), "until_s": int(self._until_s)})
@@ -124,7 +122,15 @@ class ServingCertificate:
         return new_pair(self._names, self._clock(), self._schedule.lifetime_s)
 
 
-def _load(context: ssl.SSLContext, pair: ServingPair) -> None:
+def server_context() -> ssl.SSLContext:
+    """Return a context that serves nothing yet."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = ssl.TLSVersion.TLSv1_3  # both ends are ours
+    context.num_tickets = 0  # senders keep their connections; a ticket would outlive a rotation
+    return context
+
+
+def load_pair(context: ssl.SSLContext, pair: ServingPair) -> None:
     """Have the context serve the pair. OpenSSL takes files only: this one is in memory and has no name."""
     descriptor = os.memfd_create("grapevine-serving", os.MFD_CLOEXEC)
     try:

@@ -227,6 +227,7 @@ async def test_bytes_that_are_no_http_end_quietly() -> None:
         assert (await asyncio.wait_for(reader.read(), 5)).startswith(b"HTTP/1.0 400")
         writer.close()
         assert (await post(server, encode_batch(batch())))[0] == 202
+        assert results(server) == {"bad-http": 1, "accepted": 1}
 
 
 async def test_stops_accepting_but_finishes_what_is_under_way() -> None:
