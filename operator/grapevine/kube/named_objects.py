@@ -18,6 +18,9 @@ from grapevine.kube.session import Session
 from grapevine.model.errors import PermanentInputError, RetryableError
 from grapevine.model.identity import ObjectName
 
+ATTEMPTS = 3
+"""Writes of the ConfigMap against another replica."""
+
 
 class NamedSecret:
     """One Secret; implements `ingest.serving.SecretStore`."""
@@ -73,26 +76,32 @@ class NamedConfigMap:
             PermanentInputError: its namespace is missing, or it is forbidden.
             RetryableError: the API server does not answer, or somebody else writes it too.
         """
+        for _ in range(ATTEMPTS):
+            if await self._try_publish(dict(data)):
+                return
+        raise RetryableError(f"ConfigMap {self._name} keeps changing; is something else writing it?")
+
+    async def _try_publish(self, data: Mapping[str, str]) -> bool:
+        """Return whether it holds `data` now; False where the other replica was faster."""
         try:
             held = _decode(await self._session.request("GET", self._path))
         except NotFoundError:
-            await self._create(data)
-            return
-        if held.get("data") != dict(data) and not await _replace(
-            self._session, self._path, {**held, "data": dict(data)}
-        ):
-            raise RetryableError(f"ConfigMap {self._name} changed meanwhile")
+            return await self._try_create(data)
+        return held.get("data") == data or await _replace(self._session, self._path, {**held, "data": data})
 
-    async def _create(self, data: Mapping[str, str]) -> None:
+    async def _try_create(self, data: Mapping[str, str]) -> bool:
         metadata = {"name": self._name.name, "namespace": self._name.namespace}
-        body = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": dict(data)}
+        body = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": data}
         try:
             await self._session.request("POST", self._path.rpartition("/")[0], body=body)
+        except ConflictError:
+            return False
         except NotFoundError as error:
             raise PermanentInputError(
                 f"namespace {self._name.namespace} is not there, where ConfigMap {self._name.name} tells capture whom "
                 "to trust; the manifests ship it (GRAPEVINE_CA_CONFIGMAP names another)"
             ) from error
+        return True
 
 
 async def _replace(session: Session, path: str, body: Mapping[str, Any]) -> bool:

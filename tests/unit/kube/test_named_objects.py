@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from aiohttp import web
 
-from grapevine.kube.named_objects import NamedConfigMap, NamedSecret
+from grapevine.kube.named_objects import ATTEMPTS, NamedConfigMap, NamedSecret
 from grapevine.kube.session import Session
 from grapevine.model.errors import PermanentInputError, RetryableError
 from grapevine.model.identity import ObjectName
@@ -99,6 +99,9 @@ async def test_a_missing_namespace_and_a_race_are_named(serve: Serve) -> None:
     async with await Session.open(await serve(Server(None, status=404).answer)) as session:
         with pytest.raises(PermanentInputError, match="namespace grapevine-capture is not there"):
             await NamedConfigMap(session, CONFIGMAP).publish({})
-    async with await Session.open(await serve(Server(an_object(), status=409).answer)) as session:
-        with pytest.raises(RetryableError, match="grapevine-capture/grapevine-ca changed meanwhile"):
-            await NamedConfigMap(session, CONFIGMAP).publish({})
+    for held in (None, an_object()):
+        server = Server(held, status=409)
+        async with await Session.open(await serve(server.answer)) as session:
+            with pytest.raises(RetryableError, match="grapevine-capture/grapevine-ca keeps changing"):
+                await NamedConfigMap(session, CONFIGMAP).publish({"ca.crt": "x"})
+        assert len(server.asked) == 2 * ATTEMPTS
