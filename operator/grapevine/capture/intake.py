@@ -7,7 +7,7 @@ from grapevine.capture.dns import Response, parse_response
 from grapevine.capture.frames import DIRECTION_UNKNOWN, TCP, Packet
 from grapevine.capture.sources.tap import Tap
 from grapevine.capture.streams import Streams
-from grapevine.capture.window import MAX_BACKWARD_MS, Copy, Cut, Folder, Window
+from grapevine.capture.window import MAX_BACKWARD_MS, TAP_FOLD_MS, Copy, Cut, Folder, Window
 
 DNS_PORT: Final = 53
 MAX_SKEW_MS: Final = 60_000
@@ -23,7 +23,8 @@ class Intake:
     def __init__(self, source: str, window_ms: int, counters: Counters) -> None:
         self._counters = counters
         self._streams = Streams(counters)
-        self._folder = Folder(counters)
+        is_told = source == "dnstap"
+        self._folder = Folder(counters, hold_ms=TAP_FOLD_MS, by_question=False) if is_told else Folder(counters)
         self._window = Window(source, window_ms, counters)
         self._cuts: list[Cut] = []
         self.first_ms: int | None = None
@@ -49,7 +50,7 @@ class Intake:
             self._payload(packet, time_ms)
 
     def tap(self, tap: Tap, now_ms: int) -> None:
-        """Take one response told by a server at `now_ms`; there is one copy of it, so nothing is held and folded."""
+        """Take one response told by a server, which came at `now_ms`."""
         if self.first_ms is None:
             self.first_ms = now_ms
         self.advance(now_ms)
@@ -60,7 +61,7 @@ class Intake:
         if abs(time_ms - now_ms) > MAX_SKEW_MS:
             self._counters.add(Reason.TAP_TIME)
             time_ms = now_ms
-        event = Copy(
+        told = Copy(
             time_ms=time_ms,
             client=tap.client,
             client_port=tap.client_port,
@@ -69,7 +70,7 @@ class Intake:
             direction=DIRECTION_UNKNOWN,
             response=response,
         )
-        self._keep(self._window.add(event))
+        self._folder.add(told, now_ms)
 
     def advance(self, now_ms: int) -> None:
         """Let time pass: what has waited long enough is released, a window that is over is cut."""
@@ -113,7 +114,8 @@ class Intake:
                 transport=transport,
                 direction=packet.direction,
                 response=response,
-            )
+            ),
+            time_ms,
         )
 
     def _parse(self, message: bytes) -> Response | None:

@@ -36,7 +36,7 @@ def named(number: int) -> Copy:
 @pytest.mark.parametrize("copies", [[FROM_COREDNS, FROM_SERVICE], [FROM_SERVICE, FROM_COREDNS]], ids=["usual", "late"])
 def test_keeps_the_copy_on_its_way_to_the_client(folder: Folder, counters: Counters, copies: list[Copy]) -> None:
     for copy in copies:
-        folder.add(copy)
+        folder.add(copy, copy.time_ms)
     assert list(folder.release(None)) == [FROM_SERVICE]
     assert counters[Reason.FOLDED] == 1
 
@@ -44,14 +44,14 @@ def test_keeps_the_copy_on_its_way_to_the_client(folder: Folder, counters: Count
 def test_keeps_the_last_copy_where_none_is_known_to_go_out(folder: Folder) -> None:
     last = replace(FROM_SERVICE, direction=-1)
     for copy in (replace(FROM_COREDNS, direction=-1), last):
-        folder.add(copy)
+        folder.add(copy, copy.time_ms)
     assert list(folder.release(None)) == [last]
 
 
 def test_keeps_the_last_of_several_outgoing_copies(folder: Folder) -> None:
     on_bridge = replace(FROM_COREDNS, direction=p.OUTGOING)
     for copy in (FROM_COREDNS, on_bridge, FROM_SERVICE):
-        folder.add(copy)
+        folder.add(copy, copy.time_ms)
     assert list(folder.release(None)) == [FROM_SERVICE]
 
 
@@ -67,27 +67,27 @@ def test_keeps_the_last_of_several_outgoing_copies(folder: Folder) -> None:
     ],
 )
 def test_folds_nothing_that_is_another_response(folder: Folder, other: Copy) -> None:
-    folder.add(FROM_SERVICE)
-    folder.add(other)
+    folder.add(FROM_SERVICE, FROM_SERVICE.time_ms)
+    folder.add(other, other.time_ms)
     assert list(folder.release(None)) == [FROM_SERVICE, other]
 
 
 def test_holds_a_response_until_its_copies_must_have_come(folder: Folder) -> None:
-    folder.add(FROM_COREDNS)
+    folder.add(FROM_COREDNS, FROM_COREDNS.time_ms)
     assert list(folder.release(1_000 + FOLD_MS - 1)) == []
     assert list(folder.release(1_000 + FOLD_MS)) == [FROM_COREDNS]
 
 
 def test_a_retry_seconds_later_is_a_response_of_its_own(folder: Folder) -> None:
-    folder.add(FROM_SERVICE)
+    folder.add(FROM_SERVICE, FROM_SERVICE.time_ms)
     assert list(folder.release(6_000)) == [FROM_SERVICE]
-    folder.add(replace(FROM_SERVICE, time_ms=6_000))
+    folder.add(replace(FROM_SERVICE, time_ms=6_000), 6_000)
     assert len(list(folder.release(None))) == 1
 
 
 def test_releases_early_over_the_cap(folder: Folder, counters: Counters) -> None:
     for number in range(MAX_HELD + 2):
-        folder.add(named(number))
+        folder.add(named(number), named(number).time_ms)
     assert len(list(folder.release(1_001))) == 2
     assert counters[Reason.FOLD_EARLY] == 2
 
