@@ -54,23 +54,48 @@ init: $(VENV)/.dev ## Make .venv with grapevine (editable), the tests' and the l
 control-plane: ## Build etcd, kube-apiserver and kubectl for the tests into the user's cache (4 min, once)
 	@tests/support/build-control-plane.sh
 
+.PHONY: coredns
+coredns: ## Build CoreDNS for the tests into the user's cache (2.5 min, once)
+	@tests/support/build-coredns.sh
+
 # --- What a person wants
+
+IMAGE := PYTHON=$(BIN)/python deploy/image/build.sh
+
+.PHONY: image
+image: $(VENV)/.runtime ## Build the two container images, with docker or buildah (BASE=image to start from)
+	@$(IMAGE)
+
+.PHONY: image-archive
+image-archive: $(VENV)/.runtime ## Build them and write out/images/{capture,operator}.tar
+	@$(IMAGE) --archive out/images
+
+.PHONY: install-yaml
+install-yaml: control-plane ## Render deploy/ into deploy/install.yaml
+	@deploy/render.sh
 
 .PHONY: demo
 demo: $(VENV)/.runtime ## Map the recorded shop from its capture: no cluster, no root, under a minute
 	@$(BIN)/grapevine run --pcap $(SHOP)/capture.pcap --cluster $(SHOP)/cluster.json --pod-events $(SHOP)/pod-events.jsonl --out $(DEMO_OUT) $(ARGS)
 
 .PHONY: test
-test: init control-plane ## Run every test, on a real etcd and kube-apiserver (ARGS="-k name" for some)
+test: init control-plane coredns ## Run every test, on a real etcd, kube-apiserver and CoreDNS (ARGS="-k name" for some)
 	@GRAPEVINE_REQUIRE_CONTROL_PLANE=1 $(BIN)/python -m pytest $(ARGS)
 
 .PHONY: test-unit
 test-unit: init ## Run the tests that need no control plane, no root and no network
-	@$(BIN)/python -m pytest -m "not integration and not root" $(ARGS)
+	@$(BIN)/python -m pytest -m "not integration and not root and not cluster" $(ARGS)
 
 .PHONY: test-integration
-test-integration: init control-plane ## Run the tests that need a real kube-apiserver
+test-integration: init control-plane coredns ## Run the tests that need a real kube-apiserver or CoreDNS
 	@GRAPEVINE_REQUIRE_CONTROL_PLANE=1 $(BIN)/python -m pytest -m integration $(ARGS)
+
+.PHONY: test-cluster
+test-cluster: init ## Run the tests that need a whole Kubernetes node: brings one up here, as root (10 min; builds it once)
+	@reason=$$(tests/cluster/check.sh --install) || { echo "$$reason"; echo "cluster tests: skipped"; exit 0; }
+	tests/cluster/build.sh
+	$(IMAGE) --archive out/images
+	$(BIN)/python -m pytest -m cluster $(ARGS) tests/cluster
 
 .PHONY: lint
 lint: init ## Check format, style, types and layers; changes nothing

@@ -3,14 +3,16 @@
 import itertools
 import os
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from tests.support.api import Api
 from tests.support.controlplane import Binaries, ControlPlane, ControlPlaneError, find_binaries
+from tests.support.coredns import CoreDnsError, find_coredns
 from tests.support.objects import install_crd
 
 _REQUIRED_BY = ("CI", "GRAPEVINE_REQUIRE_CONTROL_PLANE")
-"""Variables that turn a missing control plane from a skip into a failure: nobody reads CI's list of skipped tests."""
+"""Variables that turn what is missing from a skip into a failure: nobody reads CI's list of skipped tests."""
 
 
 @pytest.fixture(scope="session")
@@ -19,6 +21,17 @@ def control_plane_binaries() -> Binaries:
     try:
         return find_binaries()
     except ControlPlaneError as error:
+        if any(os.environ.get(variable) for variable in _REQUIRED_BY):
+            pytest.fail(str(error), pytrace=False)
+        pytest.skip(str(error))
+
+
+@pytest.fixture(scope="session")
+def coredns_binary() -> Path:
+    """The built CoreDNS; skips the test where there is none."""
+    try:
+        return find_coredns()
+    except CoreDnsError as error:
         if any(os.environ.get(variable) for variable in _REQUIRED_BY):
             pytest.fail(str(error), pytrace=False)
         pytest.skip(str(error))

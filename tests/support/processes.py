@@ -126,6 +126,12 @@ def start_capture(pcap: Path, operator_url: str, *arguments: str) -> subprocess.
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=_environment())
 
 
+def start_dnstap(listen: str, operator_url: str, *arguments: str) -> subprocess.Popen[str]:
+    """Start `grapevine capture` as the sidecar does; its output is read when it has ended."""
+    command = [*GRAPEVINE, "capture", "--source=dnstap", f"--listen={listen}", f"--operator={operator_url}", *arguments]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=_environment())
+
+
 def _environment() -> dict[str, str]:
     """Return the environment without anything that would configure the process behind the test's back."""
     kept = {k: v for k, v in os.environ.items() if not k.startswith(("GRAPEVINE_", "OTEL_", "KUBE"))}

@@ -5,75 +5,34 @@ import os
 import signal
 import subprocess
 import sys
-import threading
 from collections.abc import Callable, Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
 from tests.support import packets as p
 from tests.support import taps as t
 from tests.support.eventually import eventually
+from tests.support.fake_operator import FakeOperator
 
 from grapevine.capture.counters import Reason
 from grapevine.capture.frames import Packet, parse_frame
 from grapevine.capture.replay import read_batches
 from grapevine.cli.main import main
-from grapevine.wire.codec import decode_batch, encode_reply
-from grapevine.wire.schema import Batch, Reply
 
 SHOP = str(Path(__file__).parents[2] / "data" / "shop" / "capture.pcap")
 
 
-class Operator(ThreadingHTTPServer):
-    """Takes batches; all of them are durable at once unless the test says otherwise."""
-
-    def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), _Handler)
-        self.url = f"http://127.0.0.1:{self.server_address[1]}"
-        self.batches: list[Batch] = []
-        self.is_durable = True
-        self.heard = threading.Event()
-        """Set with the first batch that is no heartbeat."""
-
-
-class _Handler(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-    disable_nagle_algorithm = True
-    server: Operator
-
-    def do_POST(self) -> None:
-        body = self.rfile.read(int(self.headers["Content-Length"]))
-        batch = decode_batch(body, deflate=self.headers["Content-Encoding"] == "deflate")
-        self.server.batches.append(batch)
-        seq = max(each.header.seq for each in self.server.batches)
-        answer = encode_reply(Reply("only", seq if self.server.is_durable else 0))
-        self.send_response(202)
-        self.send_header("Content-Length", str(len(answer)))
-        self.end_headers()
-        self.wfile.write(answer)
-        if batch.header.seq:
-            self.server.heard.set()
-
-    def log_message(self, *args: object) -> None:
-        """Keep the test's output clean."""
-
-
 @pytest.fixture
-def operator() -> Iterator[Operator]:
-    with Operator() as server:
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
+def operator() -> Iterator[FakeOperator]:
+    with FakeOperator() as server, server.serving():
         yield server
-        server.shutdown()
-        thread.join()
 
 
 Start = Callable[..., "subprocess.Popen[bytes]"]
 
 
 @pytest.fixture
-def start(operator: Operator) -> Iterator[Start]:
+def start(operator: FakeOperator) -> Iterator[Start]:
     """Start `grapevine capture` as a process of its own."""
     started: list[subprocess.Popen[bytes]] = []
 
@@ -92,11 +51,11 @@ def start(operator: Operator) -> Iterator[Start]:
         process.communicate()
 
 
-def capture(operator: Operator, *words: str) -> int:
+def capture(operator: FakeOperator, *words: str) -> int:
     return main(["capture", "--source", "pcap", "--operator", operator.url, *words])
 
 
-def test_sends_a_file_to_its_last_batch(operator: Operator, capsys: pytest.CaptureFixture[str]) -> None:
+def test_sends_a_file_to_its_last_batch(operator: FakeOperator, capsys: pytest.CaptureFixture[str]) -> None:
     assert capture(operator, "--file", SHOP, "--deflate") == 0
     sent = [batch for batch in operator.batches if batch.header.seq]
     expected = list(read_batches(SHOP, print))
@@ -105,13 +64,13 @@ def test_sends_a_file_to_its_last_batch(operator: Operator, capsys: pytest.Captu
     assert capsys.readouterr().err == ""
 
 
-def test_says_what_did_not_become_durable(operator: Operator, capsys: pytest.CaptureFixture[str]) -> None:
+def test_says_what_did_not_become_durable(operator: FakeOperator, capsys: pytest.CaptureFixture[str]) -> None:
     operator.is_durable = False
     assert capture(operator, "--file", SHOP, "--drain-timeout", "0.3") == 1
     assert "grapevine: 127 batches are not known to be written by the operator at 127.0.0.1:" in capsys.readouterr().err
 
 
-def test_waits_for_room_instead_of_losing_a_file(operator: Operator, tmp_path: Path) -> None:
+def test_waits_for_room_instead_of_losing_a_file(operator: FakeOperator, tmp_path: Path) -> None:
     messages = [p.dns_response(f"n{i}.{'x' * 60}.{'y' * 60}.{'z' * 60}.example.com") for i in range(20_000)]
     flood = tmp_path / "flood.pcap"
     flood.write_bytes(p.pcap((i, p.cooked_v2(p.ipv4(p.udp(m)))) for i, m in enumerate(messages)))
@@ -120,7 +79,7 @@ def test_waits_for_room_instead_of_losing_a_file(operator: Operator, tmp_path: P
 
 
 def test_gives_up_where_nothing_becomes_durable(
-    operator: Operator, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    operator: FakeOperator, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     operator.is_durable = False
     messages = [p.dns_response(f"n{i}.{'x' * 60}.{'y' * 60}.{'z' * 60}.example.com") for i in range(6_000)]
@@ -136,7 +95,7 @@ def test_gives_up_where_nothing_becomes_durable(
     [(b"", "the file is empty"), (b"kind: Pod\n", "no pcap or pcapng file")],
 )
 def test_wrong_input_ends_in_one_line_before_anything_is_sent(
-    operator: Operator, tmp_path: Path, capsys: pytest.CaptureFixture[str], content: bytes, text: str
+    operator: FakeOperator, tmp_path: Path, capsys: pytest.CaptureFixture[str], content: bytes, text: str
 ) -> None:
     path = tmp_path / "wrong.pcap"
     path.write_bytes(content)
@@ -146,13 +105,13 @@ def test_wrong_input_ends_in_one_line_before_anything_is_sent(
     assert operator.batches == []
 
 
-def test_a_file_without_a_response_is_fine(operator: Operator, tmp_path: Path) -> None:
+def test_a_file_without_a_response_is_fine(operator: FakeOperator, tmp_path: Path) -> None:
     path = tmp_path / "quiet.pcap"
     path.write_bytes(p.pcap([]))
     assert capture(operator, "--file", str(path)) == 0
 
 
-def test_reports_stdin_while_it_is_still_open_and_ends_with_sigterm(operator: Operator, start: Start) -> None:
+def test_reports_stdin_while_it_is_still_open_and_ends_with_sigterm(operator: FakeOperator, start: Start) -> None:
     process = start("--source", "pcap", "--file", "-")
     assert process.stdin is not None
     process.stdin.write(p.pcap([(1_000, p.cooked_v2(p.ipv4(p.udp(p.dns_response()))))]))
@@ -185,7 +144,7 @@ class OnePacket:
         os.close(self._write_end)
 
 
-def test_a_signal_flushes_the_window_that_is_open(operator: Operator, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_signal_flushes_the_window_that_is_open(operator: FakeOperator, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("grapevine.capture.loop.PacketSource", OnePacket)
     assert main(["capture", "--operator", operator.url, "--node", "node-1", "--window-ms", "60000"]) == 0
     (batch,) = [batch for batch in operator.batches if batch.header.seq]
@@ -196,7 +155,7 @@ def test_a_signal_flushes_the_window_that_is_open(operator: Operator, monkeypatc
 
 
 def test_reports_what_a_dns_server_tells_and_ends_with_sigterm(
-    operator: Operator, start: Start, tmp_path: Path
+    operator: FakeOperator, start: Start, tmp_path: Path
 ) -> None:
     path = tmp_path / "dnstap.sock"
     process = start("--source", "dnstap", "--listen", f"unix://{path}", "--window-ms", "100")
@@ -216,13 +175,13 @@ def test_reports_what_a_dns_server_tells_and_ends_with_sigterm(
     assert not path.exists()
 
 
-def test_takes_a_file_as_stdin(operator: Operator, start: Start) -> None:
+def test_takes_a_file_as_stdin(operator: FakeOperator, start: Start) -> None:
     process = start("--source", "pcap", "--file", "-", stdin=Path(SHOP))
     assert process.wait(20) == 0
     assert sum(o.count for batch in operator.batches for o in batch.observations) == 5_953
 
 
-def test_the_end_of_stdin_ends_capture(operator: Operator, start: Start) -> None:
+def test_the_end_of_stdin_ends_capture(operator: FakeOperator, start: Start) -> None:
     process = start("--source", "pcap", "--file", "-")
     _, err = process.communicate(Path(SHOP).read_bytes()[:50_000], timeout=20)
     assert process.returncode == 0
