@@ -47,4 +47,5 @@ for path in net/ipv4/ip_forward net/bridge/bridge-nf-call-iptables; do
 done
 find . -mindepth 1 -maxdepth 1 ! -name logs -exec rm -rf {} +
 rm -rf /run/grapevine-containerd
+find /sys/fs/cgroup -depth -type d -path "*/kubepods*" -exec rmdir {} +
 exit 0

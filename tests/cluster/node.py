@@ -81,12 +81,9 @@ class Node:
         subprocess.run(["tail", f"--pid={pid}", "-f", "/dev/null"], check=True, timeout=90)
 
     def start_api_server(self) -> None:
-        """Start it again, with the id where down.sh looks for it."""
-        with (self.directory / "logs" / "apiserver.log").open("ab") as log:
-            process = subprocess.Popen(
-                [self.directory / "start-apiserver.sh"], stdout=log, stderr=log, start_new_session=True
-            )
-        (self.directory / "apiserver.pid").write_text(str(process.pid))
+        """Start it again, nobody's child like everything of up.sh, with its id where down.sh looks for it."""
+        start = "setsid ./start-apiserver.sh >>logs/apiserver.log 2>&1 </dev/null & echo $! >apiserver.pid"
+        subprocess.run(["bash", "-c", start], cwd=self.directory, check=True)
 
 
 def process_of(*words: str) -> Path:
