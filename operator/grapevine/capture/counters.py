@@ -34,7 +34,7 @@ class Reason(StrEnum):
         "DNS messages: UDP datagrams from port 53, messages reassembled from TCP or told by dnstap",
     )
     EVENTS = "events", "flow", "responses reported, the copies of one counted once"
-    FOLDED = "folded", "flow", "further copies of a response reported once, and a server's own look-ups on the way to it"
+    FOLDED = "folded", "flow", "further copies of a response, and a server's own look-ups on the way to it"
 
     NOT_IP = "not-ip", "skip", "frame carries neither IPv4 nor IPv6"
     NOT_UDP_TCP = "not-udp-tcp", "skip", "packet carries neither UDP nor TCP"
