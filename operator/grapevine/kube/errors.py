@@ -27,6 +27,10 @@ class ExpiredError(RetryableError):
     """410: the resource version or continue token is too old; list again."""
 
 
+class SilentError(RetryableError):
+    """An open watch said nothing for so long that it may be dead; open it again where it was."""
+
+
 class _Status(msgspec.Struct):
     message: str = ""
     code: int = 0

@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 
 from grapevine.kube.cache import KINDS, Cache, Change, Kind
 from grapevine.kube.decode import ObjectDecoder
-from grapevine.kube.errors import ExpiredError
+from grapevine.kube.errors import ExpiredError, SilentError
 from grapevine.kube.session import Session
 from grapevine.model.errors import GrapevineError, PermanentInputError, RetryableError
 from grapevine.model.metric import Metric
@@ -25,8 +25,8 @@ WATCH_S = 290
 """A watch is ended by the server after this long, ± `WATCH_JITTER_S`, before proxies in between do it."""
 WATCH_JITTER_S = 20
 INACTIVITY_S = 100.0
-"""Without a bookmark for this long, a watch is dead without knowing it. The API server sends one every 60 s, give or
-take a quarter (client-go's `wait.Jitter`): 70 s ended healthy watches of quiet kinds."""
+"""Silent for this long, a watch may be dead without knowing it and is opened anew. The API server sends a bookmark
+every 60 s, give or take a quarter — but none for a kind it has seen no event of, so silence alone is no failure."""
 MIN_BACKOFF_S = 1.0
 MAX_BACKOFF_S = 30.0
 
@@ -54,6 +54,8 @@ class Informer:
         """Lists begun; all but the first are re-lists."""
         self.events = 0
         self.failures = 0
+        self.silences = 0
+        """Watches opened anew because nothing came."""
         self.last_heard_ms = clock()
         """When the server last said anything, a bookmark included."""
         self.last_error = ""
@@ -106,6 +108,8 @@ class Informer:
                 await self._watch()
             except ExpiredError:
                 raise
+            except SilentError:
+                self.silences += 1
             except RetryableError as error:
                 await self._back_off(error)
 
@@ -215,6 +219,13 @@ class Informers:
                 "counter",
                 "Failed lists and watches",
                 by_kind(lambda i: i.failures),
+                "kind",
+            ),
+            Metric(
+                "grapevine_informer_silences",
+                "counter",
+                "Watches opened anew because nothing came",
+                by_kind(lambda i: i.silences),
                 "kind",
             ),
             Metric(

@@ -148,7 +148,7 @@ class Session:
         """Open a watch and yield its events, one line of JSON each, until the server ends it.
 
         Raises:
-            RetryableError: also when nothing, not even a bookmark, came for `inactivity_s`.
+            SilentError: nothing, not even a bookmark, came for `inactivity_s`.
             (and all that `request` raises)
         """
         timeout = aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_TIMEOUT_S, sock_read=inactivity_s)
@@ -159,7 +159,10 @@ class Session:
     async def _lines(self, path: str, response: aiohttp.ClientResponse) -> AsyncIterator[bytes]:
         while True:
             with self._converted("GET", path):
-                line = await response.content.readline()
+                try:
+                    line = await response.content.readline()
+                except TimeoutError as error:
+                    raise errors.SilentError(f"GET {path}: the watch fell silent") from error
             if not line:
                 return
             yield line
