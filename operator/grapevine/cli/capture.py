@@ -10,8 +10,8 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     parser = subparsers.add_parser(
         "capture",
         help="hear DNS responses and send them to the operator",
-        description="Hear DNS responses on this node's interfaces, in a capture file or from DNS servers with dnstap, and "
-        "send them to the operator.",
+        description="Hear DNS responses on this node's interfaces, in a capture file or from DNS servers with dnstap, "
+        "and send them to the operator.",
         epilog="Exit codes: 0 done, 1 not everything in the file became durable, 2 wrong input or missing capability.",
     )
     parser.add_argument(

@@ -64,6 +64,7 @@ _COMMANDS = {
     "run": _Command("grapevine.cli.run", "map a cluster from files: a capture and a snapshot of its objects"),
     "operator": _Command("grapevine.cli.operator", "run the operator: observations in, ClientIntents out"),
     "capture": _Command("grapevine.cli.capture", "hear DNS responses and send them to the operator"),
+    "dns": _Command("grapevine.cli.dns", "print how to have the cluster's DNS report to Grapevine"),
     "version": _Command("grapevine.cli.version", "print the version"),
 }
 
