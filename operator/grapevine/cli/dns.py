@@ -70,18 +70,17 @@ def run(args: argparse.Namespace) -> int:
     """
     if not args.dry_run:
         raise PermanentInputError("Grapevine never changes the cluster's DNS: add --dry-run to see what to apply")
-    address = None if args.address is None else _parse_address(args.address, "--address")
-    if args.corefile is not None and address is not None:
-        read: tuple[dict[str, Any] | None, str] = (None, address)
+    given = None if args.address is None else _parse_address(args.address, "--address")
+    if args.corefile is not None and given is not None:
+        configmap, address = None, given
     else:
-        read = asyncio.run(_read(args, address))
-    configmap, address = read
+        configmap, address = asyncio.run(_read(args, given))
     before = _corefile(args.corefile, configmap, args.configmap)
     endpoint = f"tcp://[{address}]:{DNSTAP_PORT}" if ":" in address else f"tcp://{address}:{DNSTAP_PORT}"
     edit = enable_dnstap(before, endpoint)
     for name in edit.imports:
-        print(f"grapevine: what `import {name}` brings is not looked into; a server block in it needs "
-              f"`dnstap {endpoint} full` too", file=sys.stderr)  # fmt: skip
+        unseen = f"grapevine: what `import {name}` brings is not looked into; a server block in it needs"
+        print(f"{unseen} `dnstap {endpoint} full` too", file=sys.stderr)
     if edit.text == before:
         print(f"Every server block already has `dnstap {endpoint} full`: nothing to do.")
         return 0

@@ -23,9 +23,8 @@ def enable(*words: str) -> int:
 def test_prints_the_difference_and_changes_nothing(corefile: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert enable("--dry-run", "--corefile", str(corefile), "--address", "10.96.0.50") == 0
     out = capsys.readouterr().out
-    assert out.startswith(
-        "--- a/Corefile\n+++ b/Corefile\n@@ -1,4 +1,5 @@\n .:53 {\n+    dnstap tcp://10.96.0.50:6000 full\n     errors\n"
-    )
+    assert out.startswith("--- a/Corefile\n+++ b/Corefile\n@@ -1,4 +1,5 @@\n")
+    assert "\n .:53 {\n+    dnstap tcp://10.96.0.50:6000 full\n     errors\n" in out
     assert corefile.read_text() == COREFILE
 
 
