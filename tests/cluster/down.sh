@@ -30,7 +30,7 @@ if [ -S "$socket" ]; then
   done >/dev/null
 fi
 for name in containerd apiserver upstream etcd; do end $name; done
-for shim in $(pgrep -f "containerd-shim-runc-v2 -namespace k8s.io .*-address $socket"); do kill -9 "$shim"; done
+for shim in $(pgrep -fx "[^ ]*containerd-shim-runc-v2 -namespace k8s.io -id [0-9a-f]+ -address $socket"); do kill -9 "$shim"; done
 for network in "${networks[@]}"; do ip netns del "${network#netns/}"; done
 awk -v dir="$dir/" '$2 ~ "^/run/grapevine-containerd/" || index($2, dir) == 1 {print $2}' /proc/mounts | sort -r | xargs -r umount -l
 

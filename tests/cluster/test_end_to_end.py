@@ -9,9 +9,9 @@ import os
 import signal
 import time
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
+from tests.cluster.installation import INTENTS, install, seen, uninstall, wait_ready
 from tests.cluster.node import Node, Object, process_of
 from tests.cluster.shop import pod, shop
 from tests.support.eventually import eventually
@@ -20,12 +20,8 @@ from tests.support.truth import intents_of, shop_truth
 
 pytestmark = [pytest.mark.cluster, pytest.mark.root, pytest.mark.timeout(900)]
 
-ROOT = Path(__file__).parents[2]
-DEFAULT = ROOT / "deploy"
-WITHOUT_CRD = DEFAULT / "overlays" / "without-crd"
 OUTAGE_S = 60.0
 
-INTENTS = ("clientintents", "-A")
 CAPTURE = ("/opt/grapevine/bin/grapevine", "capture", "--source", "packet")
 OPERATOR = ("/opt/grapevine/bin/grapevine", "operator")
 
@@ -68,26 +64,6 @@ def newcomer(mapped: Node, _numbers: Iterator[int]) -> Iterator[str]:
     mapped.kubectl.run("delete", "pod", "-n", "tools", name, "--ignore-not-found", "--wait=false")
 
 
-def install(node: Node) -> None:
-    node.kubectl.run("apply", "-k", str(DEFAULT))
-    wait_ready(node)
-
-
-def wait_ready(node: Node) -> None:
-    for namespace, workload in (
-        ("system", "deployment/grapevine-operator"),
-        ("capture", "daemonset/grapevine-capture"),
-    ):
-        node.kubectl.run(
-            *("rollout", "status", workload, "-n", f"grapevine-{namespace}", "--timeout=150s"), timeout_s=180
-        )
-
-
-def seen(node: Node) -> dict[tuple[str, str, str], frozenset[tuple[str, str, str]]]:
-    """Return what `kubectl get clientintents` says, the newcomers of other tests aside."""
-    return intents_of(o for o in node.objects(*INTENTS) if not o["metadata"]["name"].startswith("newcomer"))
-
-
 def start_newcomer(node: Node, name: str) -> float:
     """Start a pod that asks for three things, and return how many seconds after its start the map said so."""
     node.apply(pod("tools", name, "http://web.storefront", "dns://www.example.org", "http://redis.orders:8080"))
@@ -115,7 +91,7 @@ def _is_running(pod_: Object) -> bool:
     return pod_["status"]["phase"] in ("Running", "Succeeded")
 
 
-def test_maps_the_shop_within_a_minute(mapped: Node, shop_seen_s: float, record_property: object) -> None:
+def test_maps_the_shop_within_a_minute(mapped: Node, shop_seen_s: float) -> None:
     print(f"\nedges of the shop's running pods visible after {shop_seen_s:.1f} s")
     assert shop_seen_s <= 60
 
@@ -172,7 +148,7 @@ def test_the_operator_is_refused_nothing(mapped: Node) -> None:
 def test_uninstalled_it_leaves_the_map_and_nothing_else(mapped: Node) -> None:
     before = {(o["metadata"]["namespace"], o["metadata"]["name"]) for o in mapped.objects(*INTENTS)}
 
-    mapped.kubectl.run("delete", "-k", str(WITHOUT_CRD), "--timeout=120s", timeout_s=150)
+    uninstall(mapped)
 
     cluster_wide = ("namespaces", "clusterroles", "clusterrolebindings", "persistentvolumes", "apiservices")
     webhooks = ("validatingwebhookconfigurations", "mutatingwebhookconfigurations")

@@ -1,0 +1,62 @@
+"""The overlay without any capability: CoreDNS tells, by dnstap, what it answered."""
+
+import json
+from collections.abc import Iterator
+
+import pytest
+from tests.cluster.installation import INTENTS, RESTRICTED, install, seen, uninstall
+from tests.cluster.node import Node, Object
+from tests.cluster.shop import shop
+from tests.support.eventually import eventually
+from tests.support.truth import shop_truth
+
+pytestmark = [pytest.mark.cluster, pytest.mark.root, pytest.mark.timeout(600)]
+
+
+@pytest.fixture(scope="module")
+def restricted(node: Node) -> Iterator[Node]:
+    """The node with the overlay instead of the default, no map, and CoreDNS pointed at the sidecar."""
+    uninstall(node)
+    install(node, RESTRICTED)
+    node.kubectl.run("delete", *INTENTS, "--all")
+    (corefile,) = node.objects("configmaps", "-n", "kube-system", "--field-selector=metadata.name=coredns")
+    service = json.loads(node.kubectl.run("get", "service", "-n", "grapevine-system", "grapevine-dnstap", "-o", "json"))
+    line = f"dnstap tcp://{service['spec']['clusterIP']}:6000 full"
+    _configure_dns(node, corefile["data"]["Corefile"].replace("errors\n", f"errors\n        {line}\n"))
+    yield node
+    _configure_dns(node, corefile["data"]["Corefile"])
+    node.kubectl.run("delete", "-k", str(RESTRICTED), "--timeout=120s", timeout_s=150)
+
+
+def _configure_dns(node: Node, corefile: str) -> None:
+    patch = json.dumps({"data": {"Corefile": corefile}})
+    node.kubectl.run("patch", "configmap", "coredns", "-n", "kube-system", "--type=merge", "-p", patch)
+    dns = ("deployment/coredns", "-n", "kube-system")
+    node.kubectl.run("rollout", "restart", *dns)
+    node.kubectl.run("rollout", "status", *dns, "--timeout=90s", timeout_s=100)
+
+
+def test_nothing_in_it_has_a_capability_a_node_or_a_key(restricted: Node) -> None:
+    names = ("-l", "app.kubernetes.io/part-of=grapevine")
+    kinds = "daemonsets,secrets,deployments,namespaces,clusterroles,roles"
+    found = restricted.objects(kinds, "-A", *names)
+
+    assert {"Deployment", "Namespace", "ClusterRole"} == {o["kind"] for o in found}
+    (pod,) = restricted.objects("pods", "-n", "grapevine-system")
+    assert not pod["spec"].get("hostNetwork")
+    assert [{"drop": ["ALL"]}] * 2 == [_capabilities(container) for container in pod["spec"]["containers"]]
+
+
+def _capabilities(container: Object) -> Object:
+    capabilities: Object = container["securityContext"]["capabilities"]
+    return capabilities
+
+
+def test_maps_the_shop_by_what_coredns_tells(restricted: Node) -> None:
+    restricted.apply(shop())
+    once = {("batch", "Job", "migrate")}  # it may have asked before CoreDNS told
+    awaited = {client: targets for client, targets in shop_truth().items() if client not in once}
+
+    eventually(lambda: awaited.items() <= seen(restricted).items(), timeout_s=180, every_s=0.5)
+
+    assert seen(restricted).items() <= shop_truth().items()
