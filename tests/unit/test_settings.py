@@ -1,0 +1,86 @@
+"""What may be listened on, and what the TLS door needs to be told."""
+
+import pytest
+
+from grapevine.model.errors import PermanentInputError
+from grapevine.model.identity import ObjectName
+from grapevine.settings import TlsSettings, operator_settings
+
+SECRET = {"GRAPEVINE_TLS_SECRET": "grapevine-system/grapevine-serving"}
+
+
+def test_plain_http_is_on_loopback_and_tls_is_off_by_default() -> None:
+    settings = operator_settings({})
+    assert (settings.listen_host, settings.listen_port, settings.tls) == ("127.0.0.1", 8080, None)
+
+
+@pytest.mark.parametrize("listen", ["127.0.0.1:1", "127.8.8.8:1", "[::1]:1", "localhost:1"])
+def test_loopback_may_be_plain(listen: str) -> None:
+    assert operator_settings({}, listen=listen).listen_port == 1
+
+
+@pytest.mark.parametrize("listen", [":8080", "0.0.0.0:8080", "[::]:8080", "10.0.0.1:8080", "operator:8080"])
+def test_any_other_address_must_be_asked_for(listen: str) -> None:
+    with pytest.raises(
+        PermanentInputError, match=r"plain HTTP is for loopback alone.*--tls-listen.*--allow-plain-http"
+    ):
+        operator_settings({}, listen=listen)
+
+    assert operator_settings({}, listen=listen, allow_plain_http=True).allow_plain_http
+    assert operator_settings({"GRAPEVINE_ALLOW_PLAIN_HTTP": "1"}, listen=listen).allow_plain_http
+
+
+def test_a_secret_is_all_that_tls_needs() -> None:
+    assert operator_settings(SECRET).tls == TlsSettings(
+        secret=ObjectName("grapevine-system", "grapevine-serving"),
+        host="0.0.0.0",
+        port=8443,
+        ca_configmap=ObjectName("grapevine-capture", "grapevine-ca"),
+        names=(
+            "grapevine-operator.grapevine-system.svc",
+            "grapevine-operator.grapevine-system.svc.cluster.local",
+            "grapevine-operator.grapevine-system",
+            "grapevine-operator",
+        ),
+        lifetime_s=90 * 86_400,
+        accounts=(ObjectName("grapevine-capture", "grapevine-capture"),),
+    )
+
+
+def test_everything_of_tls_can_be_told() -> None:
+    environ = {
+        "GRAPEVINE_TLS_SECRET": "a/b",
+        "GRAPEVINE_TLS_LISTEN": "10.0.0.1:1",
+        "GRAPEVINE_CA_CONFIGMAP": "c/d",
+        "GRAPEVINE_CAPTURE_SERVICE_ACCOUNTS": "e/f, g/h",
+        "GRAPEVINE_TLS_NAMES": "i.svc, j",
+        "GRAPEVINE_TLS_LIFETIME_S": "3600",
+    }
+    expected = TlsSettings(
+        secret=ObjectName("a", "b"),
+        host="10.0.0.1",
+        port=1,
+        ca_configmap=ObjectName("c", "d"),
+        names=("i.svc", "j"),
+        lifetime_s=3_600,
+        accounts=(ObjectName("e", "f"), ObjectName("g", "h")),
+    )
+    assert operator_settings(environ).tls == expected
+    assert operator_settings(environ, tls_listen=":2").tls != expected, "a flag wins"
+
+
+@pytest.mark.parametrize(
+    ("environ", "text"),
+    [
+        ({"GRAPEVINE_TLS_LISTEN": ":8443"}, "--tls-listen needs a Secret"),
+        ({"GRAPEVINE_TLS_SECRET": "grapevine-serving"}, "GRAPEVINE_TLS_SECRET: 'grapevine-serving' names no object"),
+        (SECRET | {"GRAPEVINE_CA_CONFIGMAP": "a/b/c"}, "GRAPEVINE_CA_CONFIGMAP: 'a/b/c' names no object"),
+        (SECRET | {"GRAPEVINE_CAPTURE_SERVICE_ACCOUNTS": "*/x"}, "SERVICE_ACCOUNTS: .* give NAMESPACE/NAME"),
+        (SECRET | {"GRAPEVINE_TLS_NAMES": "*.svc"}, "GRAPEVINE_TLS_NAMES"),
+        (SECRET | {"GRAPEVINE_TLS_LIFETIME_S": "3"}, "give 15 seconds to 10 years"),
+        (SECRET | {"GRAPEVINE_TLS_LIFETIME_S": "soon"}, "is no whole number"),
+    ],
+)
+def test_says_what_is_wrong_and_what_to_give(environ: dict[str, str], text: str) -> None:
+    with pytest.raises(PermanentInputError, match=text):
+        operator_settings(environ)
