@@ -44,6 +44,9 @@ _REMEDIES: Final = {
     Reason.TAP_NOT_FULL: "add `full` to the dnstap line of the Corefile: dnstap tcp://ADDRESS:6000 full",
     Reason.TAP_GARBAGE: "only dnstap over Frame Streams is spoken here, without TLS: dnstap tcp://ADDRESS:6000 full",
     Reason.TAP_REFUSED: "is somebody else than the cluster's DNS connecting? let only kube-dns reach this port",
+    Reason.TAP_OVERFLOW: "is somebody else than the cluster's DNS connecting? let only kube-dns reach this port",
+    Reason.TAP_STALLED: "is it dnstap that connects, and does the network in between lose packets?",
+    Reason.TAP_BROKEN: "none where the DNS server was restarted: it connects again by itself",
 }
 
 
@@ -150,11 +153,13 @@ class DnstapSource:
                 if isinstance(tap, Tap):
                     taps.append((tap, now_ms))
                     continue
-                self._counters.add(tap)
                 if tap is Reason.TAP_NOT_FULL:
-                    self._complain(tap, connection.peer, now_s)
+                    self._refuse(tap, connection.peer, now_s)
+                else:
+                    self._counters.add(tap)
         for connection in [c for c in self._connections if c.stream.is_owed and now_s >= c.moved_s + STALL_S]:
-            self._close(connection, Reason.TAP_STALLED)
+            self._close(connection)
+            self._refuse(Reason.TAP_STALLED, connection.peer, now_s)
         return taps
 
     def close(self) -> None:
@@ -170,15 +175,12 @@ class DnstapSource:
         for _ in range(_BACKLOG):
             try:
                 connected, address = self._listener.accept()
-            except BlockingIOError:
-                return
-            except OSError:  # the peer went away already (accept(2))
+            except OSError:  # none waits, or it went away already (accept(2))
                 return
             peer = _pack(address[0]) if self._address.host else b""
             if len(self._connections) >= MAX_CONNECTIONS or (peer and self._of_peer[peer] >= MAX_CONNECTIONS_A_PEER):
                 connected.close()
-                self._counters.add(Reason.TAP_REFUSED)
-                self._complain(Reason.TAP_REFUSED, peer, now_s)
+                self._refuse(Reason.TAP_REFUSED, peer, now_s)
                 continue
             connected.setblocking(False)
             if peer:
@@ -204,15 +206,17 @@ class DnstapSource:
             self._start(connection, now_ms)
         if frames or not was_owed or not stream.is_owed:
             connection.moved_s = now_s
+        wrong: Reason | None = None
         if stream.is_broken:
-            self._close(connection, Reason.TAP_GARBAGE)
-            self._complain(Reason.TAP_GARBAGE, connection.peer, now_s)
-        elif not data or not _send(connection.socket, stream.take_reply()):
-            self._close(connection, Reason.TAP_BROKEN)
-        elif stream.is_ended:
-            self._close(connection)
+            wrong = Reason.TAP_GARBAGE
+        elif not data or not (_send(connection.socket, stream.take_reply()) or stream.is_ended):
+            wrong = Reason.TAP_BROKEN
         elif stream.held_bytes > RECEIVE_BYTES and self._held_bytes() > MAX_HELD_BYTES:
-            self._close(connection, Reason.TAP_OVERFLOW)
+            wrong = Reason.TAP_OVERFLOW
+        if wrong is not None:
+            self._refuse(wrong, connection.peer, now_s)
+        if wrong is not None or stream.is_ended:
+            self._close(connection)
         return frames
 
     def _start(self, connection: _Connection, now_ms: int) -> None:
@@ -222,10 +226,7 @@ class DnstapSource:
         if self._started == 1:
             self.hearing_since_ms = now_ms
 
-    def _close(self, connection: _Connection, reason: Reason | None = None) -> None:
-        """Close a connection and count why, unless the sender has ended it in order."""
-        if reason is not None:
-            self._counters.add(reason)
+    def _close(self, connection: _Connection) -> None:
         self._selector.unregister(connection.socket)
         connection.socket.close()
         self._connections.discard(connection)
@@ -240,7 +241,9 @@ class DnstapSource:
     def _held_bytes(self) -> int:
         return sum(connection.stream.held_bytes for connection in self._connections)
 
-    def _complain(self, reason: Reason, peer: bytes, now_s: float) -> None:
+    def _refuse(self, reason: Reason, peer: bytes, now_s: float) -> None:
+        """Count what was refused or lost, and let a person know of it now and then."""
+        self._counters.add(reason)
         self._complaints.add(reason, _format(peer) if peer else "unix socket", _REMEDIES[reason], now_s)
 
 
