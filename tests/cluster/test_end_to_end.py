@@ -67,11 +67,13 @@ def newcomer(mapped: Node, _numbers: Iterator[int]) -> Iterator[str]:
 def start_newcomer(node: Node, name: str) -> float:
     """Start a pod that asks for three things, and return how many seconds after its start the map said so."""
     node.apply(pod("tools", name, "http://web.storefront", "dns://www.example.org", "http://redis.orders:8080"))
-    expected = {
-        ("kubernetes", "web.storefront", "Deployment"),
-        ("kubernetes", "redis.orders", "StatefulSet"),
-        ("internet", "www.example.org", ""),
-    }
+    expected = frozenset(
+        {
+            ("kubernetes", "web.storefront", "Deployment"),
+            ("kubernetes", "redis.orders", "StatefulSet"),
+            ("internet", "www.example.org", ""),
+        }
+    )
 
     def all_three() -> bool:
         mine = [o for o in node.objects("clientintents", "-n", "tools") if o["metadata"]["name"] == name]
@@ -124,8 +126,8 @@ def test_capture_has_one_capability_and_nothing_of_the_host_but_its_network(inst
     assert (0, "1", "2") == (int(status["CapAmb"], 16), status["NoNewPrivs"], status["Seccomp"])
 
 
-def test_the_operator_has_no_capability(installed: Node) -> None:
-    assert installed
+@pytest.mark.usefixtures("installed")
+def test_the_operator_has_no_capability() -> None:
     status = (process_of(*OPERATOR) / "status").read_text()
 
     assert {"0000000000000000"} == {line.split()[1] for line in status.splitlines() if line.startswith("Cap")}

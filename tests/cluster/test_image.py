@@ -30,7 +30,8 @@ def config_of(archive: Path) -> dict[str, Any]:
     with tarfile.open(archive) as image:
         manifest = json.load(image.extractfile("manifest.json") or _missing())[0]
         config: dict[str, Any] = json.load(image.extractfile(manifest["Config"]) or _missing())
-    return config["config"]
+    settings: dict[str, Any] = config["config"]
+    return settings
 
 
 def _missing() -> Any:
