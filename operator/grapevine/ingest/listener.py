@@ -80,14 +80,15 @@ class Listener:
         return int(self._socket.getsockname()[1]) if self._socket is not None and self.is_listening else 0
 
     async def start(self, host: str, port: int) -> None:
-        """Listen.
+        """Listen; on `::` for IPv4 too.
 
         Raises:
             OSError: the address is taken or not ours.
         """
         await self._runner.setup()
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
-        self._socket = socket.create_server((host, port), family=family, backlog=BACKLOG)
+        both = host == "::" and socket.has_dualstack_ipv6()
+        self._socket = socket.create_server((host, port), family=family, backlog=BACKLOG, dualstack_ipv6=both)
         self._socket.setblocking(False)
         self._accepting = asyncio.create_task(self._accept(self._socket), name=f"accept {host}:{port}")
 

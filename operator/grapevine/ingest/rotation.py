@@ -6,7 +6,8 @@ ConfigMap to reach every node:
 
 | in use                             | successor         | action                                                |
 |------------------------------------|-------------------|-------------------------------------------------------|
-| none, expired, or not for a name   | any               | make one, use it at once: nobody could connect before |
+| none, expired, or not for a name   | good              | use it: its authority is published                    |
+|                                    | none, or no good  | make one, use it at once: nobody could connect before |
 | young                              | any               | nothing                                               |
 | two thirds through                 | none              | make a successor, publish its authority, use the old  |
 |                                    | younger than lead | nothing                                               |
@@ -89,12 +90,18 @@ def advance(
     """Return what must be stored now; equal to `held` where nothing is to be done. `make` makes a new pair."""
     former = tuple(each for each in held.former if each.until_s > now_s)
     current, successor = held.current, held.successor
-    if current is None or current.until_s <= now_s or not names <= current.names:
-        return Material(make(), None, former)
+    if successor is not None and not _is_good(successor, names, now_s):
+        successor = None
+    if current is None or not _is_good(current, names, now_s):
+        return Material(successor or make(), None, former)
     if now_s < current.since_s + schedule.renew_after_s:
         return Material(current, successor, former)
-    if successor is None or successor.until_s <= now_s or not names <= successor.names:
+    if successor is None:
         return Material(current, make(), former)
     if now_s < successor.since_s + schedule.lead_s:
         return Material(current, successor, former)
     return Material(successor, None, (*former, current.authority))
+
+
+def _is_good(pair: ServingPair, names: frozenset[str], now_s: float) -> bool:
+    return now_s < pair.until_s and names <= pair.names

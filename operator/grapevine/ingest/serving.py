@@ -14,7 +14,7 @@ from typing import Protocol
 
 from grapevine.ingest.certificates import data_of, material_of, new_pair
 from grapevine.ingest.rotation import Material, Schedule, ServingPair, advance
-from grapevine.model.errors import GrapevineError, RetryableError
+from grapevine.model.errors import GrapevineError, PermanentInputError, RetryableError
 from grapevine.model.metric import Metric
 
 CA_KEY = "ca.crt"
@@ -131,10 +131,18 @@ def server_context() -> ssl.SSLContext:
 
 
 def load_pair(context: ssl.SSLContext, pair: ServingPair) -> None:
-    """Have the context serve the pair. OpenSSL takes files only: this one is in memory and has no name."""
+    """Have the context serve the pair. OpenSSL takes files only: this one is in memory and has no name.
+
+    Raises:
+        PermanentInputError: OpenSSL does not take it, for a key that is too weak, say.
+    """
     descriptor = os.memfd_create("grapevine-serving", os.MFD_CLOEXEC)
     try:
         os.write(descriptor, (pair.certificate_pem + pair.key_pem).encode())
         context.load_cert_chain(f"/proc/self/fd/{descriptor}")
+    except ssl.SSLError as error:
+        raise PermanentInputError(
+            f"the certificate in the Secret cannot be served: {error.reason or error}; remove the Secret's data"
+        ) from error
     finally:
         os.close(descriptor)

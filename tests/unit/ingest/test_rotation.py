@@ -68,9 +68,12 @@ def test_a_name_more_is_served_at_once_a_name_less_is_no_hurry() -> None:
     assert advance(held, frozenset({"a.svc"}), 5, SCHEDULE, never) == held
 
 
-def test_an_expired_one_and_an_expired_successor_are_replaced() -> None:
+def test_an_expired_one_gives_way_to_its_successor_or_to_a_new_one() -> None:
     expired = Material(pair("old", 0), pair("next", 0))
     assert advance(expired, NAMES, 900, SCHEDULE, maker("new", 900)) == Material(pair("new", 900))
+    assert advance(Material(pair("old", 0), pair("next", 600)), NAMES, 900, SCHEDULE, never) == Material(
+        pair("next", 600)
+    )
     stale = Material(pair("old", 300), pair("next", 0))
     assert advance(stale, NAMES, 900, SCHEDULE, maker("new", 900)).successor == pair("new", 900)
 

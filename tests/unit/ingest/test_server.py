@@ -260,3 +260,12 @@ async def test_an_address_that_is_taken_is_named() -> None:
             await second.start("127.0.0.1", server.port)
         assert not second.listening
         await second.stop()
+
+
+async def test_every_address_of_both_families() -> None:
+    server = IngestServer(Queue(), "abc")
+    await server.start("::", 0)
+    try:
+        assert (await post(server, encode_batch(batch())))[0] == 202
+    finally:
+        await server.stop()

@@ -181,3 +181,10 @@ async def test_goes_on_serving_while_the_api_server_is_away(
 
     warnings = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
     assert warnings == ["serving certificate not refreshed"]
+
+
+async def test_a_key_that_openssl_does_not_take_is_told(cluster: Cluster, clock: Clock) -> None:
+    serving = certificate(cluster, clock)
+    serving.context.set_ciphers("ALL:@SECLEVEL=5")  # 256 bits where the pair has 128
+    with pytest.raises(PermanentInputError, match=r"cannot be served: .*; remove the Secret's data"):
+        await serving.refresh()
