@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from tests.cluster.node import Node
+from tests.cluster.shop import shop
 from tests.support.truth import Intents, intents_of
 
 DEFAULT = Path(__file__).parents[2] / "deploy"
@@ -29,6 +30,12 @@ def uninstall(node: Node) -> None:
     """Remove every part but the CRD, and with it the map."""
     removed = ("delete", "-k", str(WITHOUT_CRD), "--ignore-not-found", "--timeout=120s")
     node.kubectl.run(*removed, timeout_s=150)
+
+
+def start_shop(node: Node) -> None:
+    """Apply the shop. Its Job asks once in its life, so one that is over begins anew."""
+    node.kubectl.run("delete", "job", "migrate", "-n", "batch", "--ignore-not-found")
+    node.apply(shop())
 
 
 def seen(node: Node) -> Intents:

@@ -11,9 +11,8 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.cluster.installation import install, seen
+from tests.cluster.installation import install, seen, start_shop
 from tests.cluster.node import Node, process_of
-from tests.cluster.shop import shop
 from tests.support.eventually import eventually
 from tests.support.truth import shop_truth
 
@@ -50,7 +49,7 @@ def measure(node: Node) -> list[str]:
     """Return the rows of the table: nothing to hear, then the shop."""
     install(node)
     rows = [_row("a cluster that asks for nothing but its own")]
-    node.apply(shop())
+    start_shop(node)
     eventually(lambda: shop_truth() == seen(node), timeout_s=150, every_s=0.5)
     return [*rows, _row("the shop: 20 workloads that ask every five seconds, 21 edges")]
 

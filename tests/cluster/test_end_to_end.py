@@ -11,9 +11,9 @@ import time
 from collections.abc import Iterator
 
 import pytest
-from tests.cluster.installation import INTENTS, install, seen, uninstall, wait_ready
+from tests.cluster.installation import INTENTS, install, seen, start_shop, uninstall, wait_ready
 from tests.cluster.node import Node, Object, process_of
-from tests.cluster.shop import pod, shop
+from tests.cluster.shop import pod
 from tests.support.eventually import eventually
 from tests.support.kubectl import KubectlError
 from tests.support.truth import intents_of, shop_truth
@@ -36,7 +36,7 @@ def installed(node: Node) -> Node:
 @pytest.fixture(scope="module")
 def shop_seen_s(installed: Node) -> float:
     """Seconds from the running of the shop's pods until every edge of `truth.yaml` but the CronJob's was visible."""
-    installed.apply(shop())
+    start_shop(installed)
     eventually(lambda: all(_is_running(p) for p in installed.objects("pods", "-A")), timeout_s=120, every_s=0.5)
     running = time.monotonic()
     awaited = {client: targets for client, targets in shop_truth().items() if client[1] != "CronJob"}

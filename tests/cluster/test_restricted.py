@@ -4,9 +4,8 @@ import json
 from collections.abc import Iterator
 
 import pytest
-from tests.cluster.installation import INTENTS, RESTRICTED, install, seen, uninstall
+from tests.cluster.installation import INTENTS, RESTRICTED, install, seen, start_shop, uninstall
 from tests.cluster.node import Node, Object
-from tests.cluster.shop import shop
 from tests.support.eventually import eventually
 from tests.support.truth import shop_truth
 
@@ -53,10 +52,6 @@ def _capabilities(container: Object) -> Object:
 
 
 def test_maps_the_shop_by_what_coredns_tells(restricted: Node) -> None:
-    restricted.apply(shop())
-    once = {("batch", "Job", "migrate")}  # it may have asked before CoreDNS told
-    awaited = {client: targets for client, targets in shop_truth().items() if client not in once}
+    start_shop(restricted)
 
-    eventually(lambda: awaited.items() <= seen(restricted).items(), timeout_s=180, every_s=0.5)
-
-    assert seen(restricted).items() <= shop_truth().items()
+    eventually(lambda: shop_truth() == seen(restricted), timeout_s=180, every_s=0.5)
