@@ -38,7 +38,7 @@ elif command -v buildah >/dev/null; then
   }
   build() { "${tool[@]}" bud --quiet --isolation chroot "$@" . >/dev/null; }
   write() { rm -f "$2"; "${tool[@]}" push --quiet "$1" "docker-archive:$2:$1" >/dev/null; }
-  size() { "${tool[@]}" inspect --type image --format '{{.FromImage}}' "$1" >/dev/null; "${tool[@]}" images --json "$1" | sed -n 's/.*"size": "\(.*\)",*/\1/p'; }
+  size() { "${tool[@]}" images --json "$1" | sed -n 's/.*"size": "\(.*\)",*/\1/p'; }
   if [ -z "$base" ]; then
     command -v debootstrap >/dev/null || die "neither docker nor debootstrap found: name an image with Python to start from, BASE=…"
     base=localhost/python:base
