@@ -38,9 +38,9 @@ examples:
   # No cluster at hand: a capture and a snapshot of the cluster's objects are enough
   grapevine run --pcap dns.pcap --cluster cluster.json --out intents/
 
-  # In the cluster, normally started by `kubectl apply -k deploy/`
+  # In a cluster `kubectl apply -k deploy/` starts both; by hand, on one machine:
   grapevine operator
-  grapevine capture --source packet --operator http://grapevine-operator.grapevine:8080
+  sudo grapevine capture --source packet --operator http://127.0.0.1:8080
 
   # What it found
   kubectl get clientintents -A
