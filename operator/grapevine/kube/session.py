@@ -71,6 +71,9 @@ class Session:
         in_pod = path is None and "KUBERNETES_SERVICE_HOST" in os.environ
         path = os.path.expanduser(path or _DEFAULT_KUBECONFIG)  # noqa: PTH111, ASYNC240 - may be a list of paths
         origin = "the pod's service account" if in_pod else f"kubeconfig {path}"
+        remedy = "name a kubeconfig with --kubeconfig or KUBECONFIG"
+        if not in_pod and not any(os.path.exists(each) for each in path.split(os.pathsep)):  # noqa: PTH110, ASYNC240
+            raise PermanentInputError(f"{origin} cannot be used: there is no such file; {remedy}")
         configuration = Configuration()
         try:
             if in_pod:
@@ -83,7 +86,6 @@ class Session:
             return cls(configuration, origin)
         except (ConfigException, OSError, yaml.YAMLError, UnicodeError, TypeError, AttributeError, KeyError) as error:
             reason = str(error) or type(error).__name__
-            remedy = "name a kubeconfig with --kubeconfig or KUBECONFIG"
             raise PermanentInputError(f"{origin} cannot be used: {reason}; {remedy}") from error
 
     async def __aenter__(self) -> Self:
