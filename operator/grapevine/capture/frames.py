@@ -20,6 +20,8 @@ DIRECTION_OUTGOING: Final = 4
 
 ETHERTYPE_IPV4: Final = 0x0800
 ETHERTYPE_IPV6: Final = 0x86DD
+_ETHERTYPES: Final = MappingProxyType({4: ETHERTYPE_IPV4, 6: ETHERTYPE_IPV6})
+"""By the version in the first octet of a network header."""
 
 _VLAN_TAGS: Final = frozenset((0x8100, 0x88A8, 0x9100))
 _MAX_VLAN_TAGS: Final = 2
@@ -53,97 +55,110 @@ class Packet(NamedTuple):
     """TCP sequence number; 0 for UDP."""
 
 
-def parse_frame(linktype: int, frame: bytes) -> Packet | Reason:
-    """Return what `frame` carries. `linktype` must be one of `SUPPORTED_LINKTYPES`."""
+Location = tuple[int, int, int]
+"""Where in a frame the network header starts, the ethertype before it, and the direction as in `Packet`."""
+
+
+def locate(linktype: int, frame: bytes) -> Location:
+    """Return where what `frame` carries begins. `linktype` must be one of `SUPPORTED_LINKTYPES`.
+
+    A frame too short for its link layer is taken for an IPv4 packet of no octets, which `parse_network` refuses.
+    """
     return _LINKS[linktype](frame)
 
 
-def parse_network(ethertype: int, data: bytes, start: int, direction: int) -> Packet | Reason:
-    """Return what the packet at `start` carries; VLAN tags may still stand before its network header."""
+def parse_frame(linktype: int, frame: bytes) -> Packet | Reason:
+    """Return what `frame` carries. `linktype` must be one of `SUPPORTED_LINKTYPES`."""
+    start, ethertype, direction = locate(linktype, frame)
+    return parse_network(frame, start, len(frame), ethertype, direction)
+
+
+def parse_network(data: bytes, start: int, end: int, ethertype: int, direction: int) -> Packet | Reason:
+    """Return what the packet at `start` carries, of which octets up to `end` were captured.
+
+    VLAN tags may still stand before the network header; the first one's ethertype is then `ethertype`, and what follows
+    it is at `start`.
+    """
     for _ in range(_MAX_VLAN_TAGS):
         if ethertype not in _VLAN_TAGS:
             break
-        if len(data) < start + 4:
+        if end < start + 4:
             return Reason.SHORT_FRAME
         (ethertype,) = _U16.unpack_from(data, start + 2)
         start += 4
     if ethertype == ETHERTYPE_IPV4:
-        return _parse_ipv4(data, start, direction)
+        return _parse_ipv4(data, start, end, direction)
     if ethertype == ETHERTYPE_IPV6:
-        return _parse_ipv6(data, start, direction)
+        return _parse_ipv6(data, start, end, direction)
     return Reason.NOT_IP
 
 
-def _parse_ethernet(frame: bytes) -> Packet | Reason:
+def _locate_ethernet(frame: bytes) -> Location:
     if len(frame) < 14:
-        return Reason.SHORT_FRAME
-    return parse_network(_U16.unpack_from(frame, 12)[0], frame, 14, DIRECTION_UNKNOWN)
+        return len(frame), ETHERTYPE_IPV4, DIRECTION_UNKNOWN
+    return 14, _U16.unpack_from(frame, 12)[0], DIRECTION_UNKNOWN
 
 
-def _parse_cooked_v1(frame: bytes) -> Packet | Reason:
+def _locate_cooked_v1(frame: bytes) -> Location:
     if len(frame) < 16:
-        return Reason.SHORT_FRAME
-    return parse_network(_U16.unpack_from(frame, 14)[0], frame, 16, _U16.unpack_from(frame, 0)[0])
+        return len(frame), ETHERTYPE_IPV4, DIRECTION_UNKNOWN
+    return 16, _U16.unpack_from(frame, 14)[0], _U16.unpack_from(frame, 0)[0]
 
 
-def _parse_cooked_v2(frame: bytes) -> Packet | Reason:
+def _locate_cooked_v2(frame: bytes) -> Location:
     if len(frame) < 20:
-        return Reason.SHORT_FRAME
-    return parse_network(_U16.unpack_from(frame, 0)[0], frame, 20, frame[10])
+        return len(frame), ETHERTYPE_IPV4, DIRECTION_UNKNOWN
+    return 20, _U16.unpack_from(frame, 0)[0], frame[10]
 
 
-def _parse_raw(frame: bytes) -> Packet | Reason:
-    if not frame:
-        return Reason.SHORT_FRAME
-    version = frame[0] >> 4
-    if version == 4:
-        return _parse_ipv4(frame, 0, DIRECTION_UNKNOWN)
-    return _parse_ipv6(frame, 0, DIRECTION_UNKNOWN) if version == 6 else Reason.NOT_IP
+def _locate_raw(frame: bytes) -> Location:
+    version = frame[0] >> 4 if frame else 4
+    return 0, _ETHERTYPES.get(version, 0), DIRECTION_UNKNOWN
 
 
-_LINKS: Final[Mapping[int, Callable[[bytes], Packet | Reason]]] = MappingProxyType(
+_LINKS: Final[Mapping[int, Callable[[bytes], Location]]] = MappingProxyType(
     {
-        1: _parse_ethernet,
-        101: _parse_raw,
-        113: _parse_cooked_v1,
-        228: _parse_raw,
-        229: _parse_raw,
-        276: _parse_cooked_v2,
+        1: _locate_ethernet,
+        101: _locate_raw,
+        113: _locate_cooked_v1,
+        228: _locate_raw,
+        229: _locate_raw,
+        276: _locate_cooked_v2,
     }
 )
 
 SUPPORTED_LINKTYPES: Final = frozenset(_LINKS)
 
 
-def _parse_ipv4(data: bytes, start: int, direction: int) -> Packet | Reason:
-    if len(data) < start + 20 or data[start] >> 4 != 4:
+def _parse_ipv4(data: bytes, start: int, captured: int, direction: int) -> Packet | Reason:
+    if captured < start + 20 or data[start] >> 4 != 4:
         return Reason.SHORT_FRAME
     body = start + (data[start] & 0x0F) * 4
     total = _U16.unpack_from(data, start + 2)[0]
     # 0: the kernel merged segments (GRO, TSO) to more than the field can say
-    end = start + total if total else len(data)
+    end = start + total if total else captured
     if body < start + 20 or end < body:
         return Reason.SHORT_FRAME
     if _U16.unpack_from(data, start + 6)[0] & 0x1FFF:
         return Reason.LATER_FRAGMENT
     addresses = data[start + 12 : start + 16], data[start + 16 : start + 20]
-    return _parse_transport(data[start + 9], addresses, data, body, end, direction)
+    return _parse_transport(data[start + 9], addresses, data, body, end, captured, direction)
 
 
-def _parse_ipv6(data: bytes, start: int, direction: int) -> Packet | Reason:
+def _parse_ipv6(data: bytes, start: int, captured: int, direction: int) -> Packet | Reason:
     body = start + 40
-    if len(data) < body or data[start] >> 4 != 6:
+    if captured < body or data[start] >> 4 != 6:
         return Reason.SHORT_FRAME
     length = _U16.unpack_from(data, start + 4)[0]
-    end = body + length if length else len(data)  # 0: jumbogram (RFC 2675) or merged segments
+    end = body + length if length else captured  # 0: jumbogram (RFC 2675) or merged segments
     header = data[start + 6]
     for _ in range(_MAX_EXTENSIONS):
         if header in (UDP, TCP):
             addresses = data[start + 8 : start + 24], data[start + 24 : start + 40]
-            return _parse_transport(header, addresses, data, body, end, direction)
+            return _parse_transport(header, addresses, data, body, end, captured, direction)
         if header not in (_HOP_BY_HOP, _ROUTING, _DESTINATION, _FRAGMENT):
             return Reason.NOT_UDP_TCP
-        if len(data) < body + 8:
+        if captured < body + 8:
             return Reason.SHORT_FRAME
         if header == _FRAGMENT and _U16.unpack_from(data, body + 2)[0] & 0xFFF8:
             return Reason.LATER_FRAGMENT
@@ -154,11 +169,11 @@ def _parse_ipv6(data: bytes, start: int, direction: int) -> Packet | Reason:
 
 
 def _parse_transport(
-    proto: int, addresses: tuple[bytes, bytes], data: bytes, start: int, end: int, direction: int
+    proto: int, addresses: tuple[bytes, bytes], data: bytes, start: int, end: int, captured: int, direction: int
 ) -> Packet | Reason:
     """Return the datagram or segment at `start`; `end` is where the IP header says that the packet ends."""
     src, dst = addresses
-    available = min(end, len(data))
+    available = min(end, captured)
     if proto == UDP:
         if available < start + 8:
             return Reason.SHORT_FRAME

@@ -4,7 +4,7 @@ from typing import Final
 
 from grapevine.capture.counters import Counters, Reason
 from grapevine.capture.dns import Response, parse_response
-from grapevine.capture.frames import DIRECTION_UNKNOWN, TCP, Packet
+from grapevine.capture.frames import DIRECTION_UNKNOWN, TCP, Packet, parse_network
 from grapevine.capture.sources.tap import Tap
 from grapevine.capture.streams import Streams
 from grapevine.capture.window import MAX_BACKWARD_MS, TAP_FOLD_MS, Copy, Cut, Folder, Window
@@ -35,6 +35,13 @@ class Intake:
     def is_idle(self) -> bool:
         """Tell whether nothing is held that the passing of time would cut."""
         return not self._folder and not self._window
+
+    def frame(self, data: bytes, start: int, end: int, ethertype: int, direction: int, time_ms: int) -> None:
+        """Take one frame: its network header is at `start` of `data`, octets up to `end` were captured.
+
+        `ethertype` may be a VLAN tag's, whose rest then stands at `start`; `direction` is as in `frames.Packet`.
+        """
+        self.packet(parse_network(data, start, end, ethertype, direction), time_ms)
 
     def packet(self, packet: Packet | Reason, time_ms: int) -> None:
         """Take one frame's content, or why it has none."""

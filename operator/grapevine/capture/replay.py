@@ -7,6 +7,7 @@ from typing import Final
 
 from grapevine.capture.batches import Batcher
 from grapevine.capture.counters import Counters
+from grapevine.capture.frames import locate
 from grapevine.capture.intake import Intake
 from grapevine.capture.sources.pcap import PcapSource
 from grapevine.model.errors import PermanentInputError
@@ -42,9 +43,10 @@ class Replay:
             PermanentInputError: no capture file, or of a link type that is not supported.
         """
         with closing(PcapSource(self._path)) as source:
-            while (packets := source.read()) is not None:
-                for packet, time_ms in packets:
-                    self._intake.packet(packet, time_ms)
+            while (frames := source.frames()) is not None:
+                for linktype, data, time_ms in frames:
+                    start, ethertype, direction = locate(linktype, data)
+                    self._intake.frame(data, start, len(data), ethertype, direction, time_ms)
                     yield from self._cut()
             warning = source.finish()
         if warning:

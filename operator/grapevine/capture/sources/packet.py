@@ -61,7 +61,7 @@ class PacketSource:
                 if e.errno != errno.ENETDOWN:  # one interface went away; the socket lives on
                     raise
                 continue
-            packets.append((parse_network(ethertype, data, 0, direction), now_ms))
+            packets.append((parse_network(data, 0, len(data), ethertype, direction), now_ms))
         return packets
 
     def take_drops(self) -> int:

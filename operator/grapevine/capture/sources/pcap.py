@@ -5,14 +5,17 @@ draft-ietf-opsawg-pcapng (sections, interfaces, if_tsresol, if_tsoffset, Enhance
 """
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from struct import Struct
 from typing import Final, NamedTuple
 
 from grapevine.capture.counters import Reason
-from grapevine.capture.frames import SUPPORTED_LINKTYPES, Packet, parse_frame
+from grapevine.capture.frames import SUPPORTED_LINKTYPES, Packet, locate, parse_frame
 from grapevine.model.errors import PermanentInputError
+
+Sink = Callable[[bytes, int, int, int, int, int], None]
+"""`Intake.frame`, or something like it."""
 
 STDIN: Final = "-"
 CHUNK_BYTES: Final = 1 << 16
@@ -245,13 +248,26 @@ class PcapSource:
 
     def read(self) -> list[tuple[Packet | Reason, int]] | None:
         """Return content and time (ms since the epoch) of the next chunk's frames, possibly none; None at the end."""
+        frames = self.frames()
+        return None if frames is None else [(parse_frame(f.linktype, f.data), f.time_ms) for f in frames]
+
+    def drain(self, sink: Sink) -> bool:
+        """Give the next chunk's frames to `sink`, possibly none; return False at the end."""
+        frames = self.frames()
+        for linktype, data, time_ms in frames or ():
+            start, ethertype, direction = locate(linktype, data)
+            sink(data, start, len(data), ethertype, direction, time_ms)
+        return frames is not None
+
+    def frames(self) -> list[Frame] | None:
+        """Return the next chunk's frames, possibly none; None at the end."""
         try:
             data = os.read(self._file, CHUNK_BYTES)
         except OSError as e:
             raise PermanentInputError(f"{self.name}: cannot be read: {e.strerror}") from e
         if not data:
             return None
-        return [(parse_frame(f.linktype, f.data), f.time_ms) for f in self._decoder.feed(data)]
+        return self._decoder.feed(data)
 
     def finish(self) -> str | None:
         """Return a warning where the file was cut or damaged; to be called at its end."""
