@@ -3,13 +3,13 @@
 Values come from `GRAPEVINE_*` environment variables and command-line flags; a flag wins.
 """
 
-import ipaddress
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from grapevine.model.errors import PermanentInputError
 from grapevine.model.identity import ObjectName
+from grapevine.model.loopback import is_loopback
 
 _DOMAIN = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*")
 
@@ -124,7 +124,7 @@ class OperatorSettings:
         for name in ("listen_port", "health_port"):
             if not 0 <= getattr(self, name) <= 65_535:
                 raise PermanentInputError(f"{name} {getattr(self, name)} is no port: give 0 to 65535")
-        if not (self.allow_plain_http or _is_loopback(self.listen_host)):
+        if not (self.allow_plain_http or is_loopback(self.listen_host)):
             raise PermanentInputError(
                 f"--listen {self.listen_host}: plain HTTP is for loopback alone, as whoever reaches it can write edges "
                 "into the map; use --tls-listen, or say --allow-plain-http in a network you trust"
@@ -219,13 +219,6 @@ def service_names(namespace: str, cluster_domain: str, service: str = "grapevine
     """Return the names senders may know the operator's Service by."""
     full = f"{service}.{namespace}.svc"
     return (full, f"{full}.{cluster_domain}", f"{service}.{namespace}", service)
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 def _words(text: str) -> tuple[str, ...]:

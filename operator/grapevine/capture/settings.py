@@ -8,6 +8,7 @@ from typing import Final
 from grapevine.capture.http1 import Server, parse_url
 from grapevine.capture.sources.dnstap import ListenAddress, parse_listen
 from grapevine.model.errors import PermanentInputError
+from grapevine.model.loopback import is_loopback
 
 SOURCES: Final = ("packet", "pcap", "dnstap")
 DEFAULT_OPERATOR: Final = "http://127.0.0.1:8080"
@@ -18,6 +19,7 @@ ENV_NODE: Final = "GRAPEVINE_NODE_NAME"
 ENV_CA_FILE: Final = "GRAPEVINE_CA_FILE"
 ENV_TOKEN_FILE: Final = "GRAPEVINE_TOKEN_FILE"  # noqa: S105 - a name
 ENV_SERVER_NAME: Final = "GRAPEVINE_SERVER_NAME"
+ENV_ALLOW_PLAIN_HTTP: Final = "GRAPEVINE_ALLOW_PLAIN_HTTP"
 DEFAULT_SERVER_NAME: Final = "grapevine-operator.grapevine-system.svc"
 LIVE_DRAIN_TIMEOUT_S: Final = 5.0
 FILE_DRAIN_TIMEOUT_S: Final = 120.0
@@ -77,6 +79,12 @@ def load_settings(args: argparse.Namespace, env: Mapping[str, str]) -> CaptureSe
     _require_range("--drain-timeout", drain_timeout_s, 0, 86_400)
     _require_range("--spool-bytes", args.spool_bytes, 2 << 20, 1 << 30)
     operator = parse_url(args.operator or env.get(ENV_OPERATOR) or DEFAULT_OPERATOR)
+    may_be_plain = args.allow_plain_http or env.get(ENV_ALLOW_PLAIN_HTTP, "").lower() in ("1", "true")
+    if not (operator.is_https or may_be_plain or is_loopback(operator.host)):
+        raise PermanentInputError(
+            f"--operator {operator.url}: plain HTTP is for loopback alone, as whoever is on the way can read and "
+            "change what your workloads look up; give https, or say --allow-plain-http in a network you trust"
+        )
     ca_file = args.ca_file or env.get(ENV_CA_FILE, "")
     token_file = args.token_file or env.get(ENV_TOKEN_FILE, "")
     if bool(ca_file) != bool(token_file) or (operator.is_https and not ca_file):

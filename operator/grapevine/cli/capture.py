@@ -29,6 +29,11 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         help="https, or http on loopback; env GRAPEVINE_OPERATOR_URL (http://127.0.0.1:8080)",
     )
     parser.add_argument(
+        "--allow-plain-http",
+        action="store_true",
+        help="let --operator be http to any host: look-ups travel in clear; env GRAPEVINE_ALLOW_PLAIN_HTTP=1",
+    )
+    parser.add_argument(
         "--ca-file", metavar="PATH", help="authority of the operator's certificate, read anew; env GRAPEVINE_CA_FILE"
     )
     parser.add_argument(

@@ -34,11 +34,27 @@ def test_the_certificate_is_for_the_urls_host_or_else_the_service() -> None:
 
 
 def test_flags_outdo_the_environment() -> None:
-    env = {"GRAPEVINE_OPERATOR_URL": "http://env.example.com", "GRAPEVINE_NODE_NAME": "env-node"}
-    assert load_settings(parse(), env).operator.host == "env.example.com"
+    env = {"GRAPEVINE_OPERATOR_URL": "http://127.0.0.2:1", "GRAPEVINE_NODE_NAME": "env-node"}
+    assert load_settings(parse(), env).operator.host == "127.0.0.2"
     assert load_settings(parse(), env).node == "env-node"
-    settings = load_settings(parse("--operator", "http://flag.example.com", "--node", "flag-node"), env)
-    assert (settings.operator.host, settings.node) == ("flag.example.com", "flag-node")
+    settings = load_settings(parse("--operator", "http://127.0.0.3:1", "--node", "flag-node"), env)
+    assert (settings.operator.host, settings.node) == ("127.0.0.3", "flag-node")
+
+
+@pytest.mark.parametrize("url", ["http://127.0.0.1:8080", "http://127.8.8.8", "http://[::1]:8080", "http://localhost"])
+def test_loopback_may_be_plain(url: str) -> None:
+    assert load_settings(parse("--operator", url), {}).operator.url.startswith("http://")
+
+
+@pytest.mark.parametrize(
+    "url", ["http://operator.example.com", "http://192.0.2.1:8080", "http://[2001:db8::1]:80/base", "http://0.0.0.0:1"]
+)
+def test_plain_http_to_another_host_must_be_asked_for(url: str) -> None:
+    for words, env in ((["--operator", url], {}), ([], {"GRAPEVINE_OPERATOR_URL": url})):
+        with pytest.raises(PermanentInputError, match=r"plain HTTP is for loopback alone.*--allow-plain-http"):
+            load_settings(parse(*words), env)
+        assert not load_settings(parse(*words, "--allow-plain-http"), env).operator.is_https
+        assert not load_settings(parse(*words), {**env, "GRAPEVINE_ALLOW_PLAIN_HTTP": "true"}).operator.is_https
 
 
 def test_dnstap_is_listened_for_on_loopback_unless_told_otherwise() -> None:
