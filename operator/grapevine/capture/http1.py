@@ -25,16 +25,6 @@ MAX_BODY_BYTES: Final = 64 << 10
 
 
 @dataclass(frozen=True, slots=True)
-class HttpReply:
-    """What a server answered."""
-
-    status: int
-    headers: Mapping[str, str]
-    """By name in lower case; of repeated ones the last."""
-    body: bytes
-
-
-@dataclass(frozen=True, slots=True)
 class Server:
     """Where to send."""
 
@@ -45,9 +35,26 @@ class Server:
     """Path before ours, without a slash at its end; mostly empty."""
     is_https: bool = False
 
+    @property
+    def url(self) -> str:
+        """URL without a slash at its end, for messages about more than the connection."""
+        return f"{'https' if self.is_https else 'http'}://{self}{self.base_path}"
+
     def __str__(self) -> str:
         """Return HOST:PORT, as the Host header and messages have it."""
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+
+@dataclass(frozen=True, slots=True)
+class HttpReply:
+    """What a server answered."""
+
+    server: Server
+    """Who: after a 421 another one than was configured."""
+    status: int
+    headers: Mapping[str, str]
+    """By name in lower case; of repeated ones the last."""
+    body: bytes
 
 
 def parse_url(url: str) -> Server:
@@ -139,7 +146,7 @@ class HttpConnection:
         body = self._read_body(body, headers)
         if headers.get("connection", "").lower() == "close" or "content-length" not in headers:
             self.close()
-        return HttpReply(status, headers, body)
+        return HttpReply(self._server, status, headers, body)
 
     def _connect(self) -> socket.socket:
         connected = socket.create_connection((self._server.host, self._server.port), CONNECT_TIMEOUT_S)

@@ -117,11 +117,11 @@ class Sender:
             self._not_before_s = now_s + _retry_after_s(answer)
             return
         if answer.status in (STATUS_REJECTED, _STATUS_TOO_LARGE):
-            self._refused(seq, _reason(answer), now_s)
+            self._refused(seq, f"{answer.server.url}: {_reason(answer)}", now_s)
         elif answer.status == STATUS_ACCEPTED:
             self._accepted(seq, _decode(answer))
         else:  # 401 and 503 too: a token is renewed, an API server comes back
-            raise RetryableError(f"status {answer.status}: {_reason(answer)}")
+            raise RetryableError(f"{answer.server.url}: status {answer.status}: {_reason(answer)}")
         self._failures = 0
         self._heard_s = now_s
 
@@ -197,7 +197,7 @@ def _decode(answer: HttpReply) -> Reply:
     try:
         return decode_reply(answer.body)
     except WireError as e:
-        raise RetryableError(f"something else answers at the operator's address: {e}") from e
+        raise RetryableError(f"{answer.server.url}: something else than the operator answers there: {e}") from e
 
 
 def _reason(answer: HttpReply) -> str:

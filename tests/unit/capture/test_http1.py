@@ -82,7 +82,8 @@ def test_a_leader_is_an_address_and_a_port(text: str) -> None:
 
 
 def test_reads_a_reply_up_to_the_end_of_the_connection(serve: Serve) -> None:
-    assert post(serve(b"HTTP/1.0 200 OK\r\nX-Y: z\r\n\r\nhello")) == HttpReply(200, {"x-y": "z"}, b"hello")
+    server = serve(b"HTTP/1.0 200 OK\r\nX-Y: z\r\n\r\nhello")
+    assert post(server) == HttpReply(server, 200, {"x-y": "z"}, b"hello")
 
 
 def test_reads_no_more_than_the_reply_says(serve: Serve) -> None:

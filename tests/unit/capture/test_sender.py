@@ -144,8 +144,8 @@ def test_waits_as_long_as_a_busy_operator_asks(sender: Sender, operator: Operato
     assert operator.received[-1].header.counters["operator-busy"] == 2
 
 
-def test_drops_what_is_refused_and_says_why_once(
-    sender: Sender, operator: Operator, caplog: pytest.LogCaptureFixture
+def test_drops_what_is_refused_and_says_who_and_why_once(
+    sender: Sender, operator: Operator, address: Server, caplog: pytest.LogCaptureFixture
 ) -> None:
     refused = encode_reply(Reply("first", 0, "protocol version 1 is not spoken here"))
     operator.answers = [(400, {}, refused), (400, {}, refused), (413, {}, b"too large")]
@@ -155,23 +155,28 @@ def test_drops_what_is_refused_and_says_why_once(
         sender.step(0)
     assert (operator.seqs(), sender.left(), sender.lost()) == ([1, 2, 3, 4], 1, 3)
     (record,) = caplog.records
-    assert record.__dict__["reason"] == "protocol version 1 is not spoken here"
+    assert record.__dict__["reason"] == f"http://{address}: protocol version 1 is not spoken here"
 
 
 @pytest.mark.parametrize(
-    "answer",
+    ("answer", "why"),
     [
-        (500, {}, b"oops"),
-        (421, {}, encode_reply(Reply("first", 0, "leader is elsewhere"))),
-        (404, {}, b"not found"),
-        (202, {}, b"<html>hello</html>"),
-        (202, {"Content-Length": "no number"}, b""),
-        (202, {"Transfer-Encoding": "chunked"}, b""),
-        (202, {"Content-Length": "1000000"}, b""),
+        ((500, {}, b"oops"), "status 500: oops"),
+        ((421, {}, encode_reply(Reply("first", 0, "leader is elsewhere"))), "status 421: leader is elsewhere"),
+        ((404, {}, b"not found"), "status 404: not found"),
+        ((202, {}, b"<html>hello</html>"), "something else than the operator answers there"),
+        ((202, {"Content-Length": "no number"}, b""), "invalid literal"),
+        ((202, {"Transfer-Encoding": "chunked"}, b""), "the reply is chunked"),
+        ((202, {"Content-Length": "1000000"}, b""), "the reply is too long"),
     ],
 )
-def test_keeps_what_got_another_answer_and_tries_again(
-    sender: Sender, operator: Operator, answer: tuple[int, dict[str, str], bytes]
+def test_keeps_what_got_another_answer_tries_again_and_says_of_whom(
+    sender: Sender,
+    operator: Operator,
+    address: Server,
+    answer: tuple[int, dict[str, str], bytes],
+    why: str,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     sender.offer(a_batch(1))
     operator.answers = [answer]
@@ -179,6 +184,8 @@ def test_keeps_what_got_another_answer_and_tries_again(
     assert (sender.step(0.5), sender.left()) == (0, 1)
     assert operator.seqs() == [1, 1]
     assert operator.received[-1].header.counters["send-failed"] == 1
+    (record,) = caplog.records
+    assert f"{address}: {why}" in record.__dict__["reason"]
 
 
 def test_a_connection_closed_while_idle_is_no_failure(sender: Sender, operator: Operator) -> None:
