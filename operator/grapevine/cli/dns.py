@@ -70,12 +70,12 @@ def run(args: argparse.Namespace) -> int:
     """
     if not args.dry_run:
         raise PermanentInputError("Grapevine never changes the cluster's DNS: add --dry-run to see what to apply")
-    given = None if args.address is None else _parse_address(args.address, "--address")
-    if args.corefile is not None and given is not None:
-        configmap, address = None, given
-    else:
-        configmap, address = asyncio.run(_read(args, given))
-    before = _corefile(args.corefile, configmap, args.configmap)
+    address = None if args.address is None else _parse_address(args.address, "--address")
+    before = None if args.corefile is None else _read_file(args.corefile)
+    configmap: dict[str, Any] = {}
+    if before is None or address is None:  # what the flags say is looked at first: it may be all that is needed
+        configmap, address = asyncio.run(_ask_cluster(args, address))
+    before = _corefile(configmap, args.configmap) if before is None else before
     endpoint = f"tcp://[{address}]:{DNSTAP_PORT}" if ":" in address else f"tcp://{address}:{DNSTAP_PORT}"
     edit = enable_dnstap(before, endpoint)
     for name in edit.imports:
@@ -94,8 +94,8 @@ Bring this to where the Corefile comes from, and watch CoreDNS come back:
   kubectl -n kube-system rollout status deployment/coredns"""
 
 
-async def _read(args: argparse.Namespace, address: str | None) -> tuple[dict[str, Any] | None, str]:
-    """Return the ConfigMap, unless a file is read instead, and the address Grapevine listens on."""
+async def _ask_cluster(args: argparse.Namespace, address: str | None) -> tuple[dict[str, Any], str]:
+    """Return the ConfigMap, empty where a file is read instead, and the address Grapevine listens on."""
     from grapevine.kube.errors import NotFoundError  # a Corefile in a file needs none of it
     from grapevine.kube.session import Session
 
@@ -109,11 +109,18 @@ async def _read(args: argparse.Namespace, address: str | None) -> tuple[dict[str
         except NotFoundError as e:
             raise PermanentInputError(f"{place} is not among the {kind} of {session.server}: {remedy}") from e
         except RetryableError as e:
-            raise PermanentInputError(f"{e} (from {session.origin}); is the server up, and is it the right one?") from e
+            remedy = f"is the server up, and is it the right one? {without}"
+            raise PermanentInputError(f"{e} (from {session.origin}); {remedy}") from e
         return found
 
-    async with await Session.open(args.kubeconfig) as session:
-        configmap = None
+    flags = ["--corefile FILE"] * (args.corefile is None) + ["--address IP"] * (address is None)
+    without = f"No cluster is asked with {' and '.join(flags)}"
+    try:
+        opened = await Session.open(args.kubeconfig)
+    except PermanentInputError as e:
+        raise PermanentInputError(f"{e}. {without}") from e
+    async with opened as session:
+        configmap = {}
         if args.corefile is None:
             remedy = "name CoreDNS's with --configmap, or give the Corefile with --corefile"
             configmap = await get("configmaps", args.configmap, remedy)
@@ -134,13 +141,15 @@ def _parse_address(text: str, what: str) -> str:
         ) from e
 
 
-def _corefile(file: Path | None, configmap: dict[str, Any] | None, place: str) -> str:
-    if file is not None:
-        try:
-            return file.read_text(encoding="utf-8")
-        except (OSError, UnicodeError) as e:
-            raise PermanentInputError(f"{file}: cannot be read: {e}") from e
-    text = ((configmap or {}).get("data") or {}).get(_KEY)
+def _read_file(file: Path) -> str:
+    try:
+        return file.read_text(encoding="utf-8")
+    except (OSError, UnicodeError) as e:
+        raise PermanentInputError(f"{file}: cannot be read: {e}") from e
+
+
+def _corefile(configmap: dict[str, Any], place: str) -> str:
+    text = (configmap.get("data") or {}).get(_KEY)
     if not isinstance(text, str):
         raise PermanentInputError(f"ConfigMap {place} has no {_KEY}: name CoreDNS's with --configmap")
     return text
@@ -154,10 +163,10 @@ def _diff(before: str, edit: CorefileEdit) -> list[str]:
     )
 
 
-def _command(place: str, configmap: dict[str, Any] | None, edit: CorefileEdit) -> str:
+def _command(place: str, configmap: dict[str, Any], edit: CorefileEdit) -> str:
     """Return the command that applies it, unless the ConfigMap has changed since."""
     namespace, _, name = place.partition("/")
-    version = ((configmap or {}).get("metadata") or {}).get("resourceVersion", "")
+    version = (configmap.get("metadata") or {}).get("resourceVersion", "")
     patch = json.dumps({"metadata": {"resourceVersion": version}, "data": {_KEY: edit.text}})
     return f"""\
 To apply it (CoreDNS's `reload` takes it up within a minute; refused if somebody changes the ConfigMap before):

@@ -33,6 +33,13 @@ def test_writes_an_ipv6_address_as_coredns_reads_it(corefile: Path, capsys: pyte
     assert "+    dnstap tcp://[fd00::50]:6000 full\n" in capsys.readouterr().out
 
 
+def test_says_that_an_address_is_all_a_file_needs(corefile: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert enable("--dry-run", "--corefile", str(corefile), "--kubeconfig", str(corefile.parent / "none")) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "there is no such file" in line
+    assert line.endswith("No cluster is asked with --address IP")
+
+
 def test_says_when_there_is_nothing_to_do(corefile: Path, capsys: pytest.CaptureFixture[str]) -> None:
     corefile.write_text(".:53 {\n    dnstap tcp://10.96.0.50:6000 full\n    import custom/*.override\n}\n")
     assert enable("--dry-run", "--corefile", str(corefile), "--address", "10.96.0.50") == 0
@@ -47,6 +54,9 @@ def test_says_when_there_is_nothing_to_do(corefile: Path, capsys: pytest.Capture
         ([], "add --dry-run"),
         (["--dry-run", "--address", "grapevine-dnstap.grapevine-system.svc"], "CoreDNS cannot look up names"),
         (["--dry-run", "--address", "10.96.0.50", "--corefile", "missing"], "missing: cannot be read"),
+        (["--dry-run", "--kubeconfig", "none", "--corefile", "missing"], "missing: cannot be read"),
+        (["--dry-run", "--kubeconfig", "none"], "No cluster is asked with --corefile FILE and --address IP"),
+        (["--dry-run", "--kubeconfig", "none", "--address", "::1"], "No cluster is asked with --corefile FILE"),
     ],
 )
 def test_says_what_is_wrong_in_one_line(
