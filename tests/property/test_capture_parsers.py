@@ -19,6 +19,7 @@ from grapevine.capture.sources.framestream import FrameStream, encode_frame
 from grapevine.capture.sources.pcap import Frame, PcapDecoder
 from grapevine.capture.sources.tap import CONTENT_TYPE, Tap, parse_tap
 from grapevine.capture.streams import Streams
+from grapevine.capture.told import Told
 from grapevine.model.errors import PermanentInputError
 
 MESSAGES = [
@@ -160,13 +161,13 @@ TAPS = [
 @given(st.sampled_from(TAPS), mutations, st.integers(0, 60))
 def test_a_mutated_dnstap_frame_is_taken_in_or_refused(frame: bytes, changes: list[tuple[int, int]], cut: int) -> None:
     counters = Counters()
-    intake = Intake("dnstap", 1_000, counters)
+    told = Told("dnstap", 1_000, counters)
     found = parse_tap(mutate(frame, changes, cut), b"\x0a\xf4\0\x20")
     if isinstance(found, Tap):
-        intake.tap(found, 1_000)
-        intake.flush()
+        told.tap(found, 1_000)
+        told.flush()
         assert counters[Reason.MESSAGES] == 1
-        assert sum(o.count for made in intake.take() for o in made) == counters[Reason.EVENTS]
+        assert sum(o.count for made in told.take() for o in made) == counters[Reason.EVENTS]
     else:
         assert found in (Reason.OTHER_TAP, Reason.BAD_TAP, Reason.TAP_NOT_FULL)
 

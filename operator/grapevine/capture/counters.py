@@ -69,6 +69,21 @@ class Reason(StrEnum):
     TAP_OVERFLOW = "dnstap-overflow", "loss", "connections closed for the cap on unfinished frames of all of them"
     TAP_BROKEN = "dnstap-broken", "loss", "connections that ended without a word: sender killed, or network failed"
 
+    LOG_STREAMS = "log-streams", "flow", "log streams of pods opened, resumed ones each time"
+    LOG_OTHER = "log-other", "skip", "log lines that tell of no response: start-up, errors, other plugins"
+    LOG_REPEATED = "log-repeated", "skip", "log lines that came again after a stream was resumed"
+    LOG_FORMAT = (
+        "log-format",
+        "reject",
+        "log lines that begin with an address, but are in none of the formats expected",
+    )
+    LOG_BROKEN = (
+        "log-broken",
+        "loss",
+        "log streams that ended or failed and are resumed; a rotation between loses lines",
+    )
+    LOG_REFUSED = "log-refused", "loss", "log streams the API server refused, and is asked for again"
+
     SHORT_MESSAGE = "short-message", "reject", "message shorter than a DNS header"
     QUERY = "query", "skip", "message from port 53 that is a query (QR=0)"
     OPCODE = "opcode", "skip", "response to something else than QUERY: NOTIFY, UPDATE, …"

@@ -1,17 +1,14 @@
-"""Frame in, cut windows out: joins frames, streams, dns and window for every source. Pure; nothing in it raises."""
+"""Frame in, cut windows out: joins frames, streams, dns and window for all sources of frames. Pure; nothing raises."""
 
 from typing import Final
 
 from grapevine.capture.counters import Counters, Reason
 from grapevine.capture.dns import Response, parse_response
-from grapevine.capture.frames import DIRECTION_UNKNOWN, TCP, Packet, parse_network
-from grapevine.capture.sources.tap import Tap
+from grapevine.capture.frames import TCP, Packet, parse_network
 from grapevine.capture.streams import Streams
-from grapevine.capture.window import MAX_BACKWARD_MS, TAP_FOLD_MS, Copy, Cut, Folder, Window
+from grapevine.capture.window import MAX_BACKWARD_MS, Copy, Cut, Folder, Window
 
 DNS_PORT: Final = 53
-MAX_SKEW_MS: Final = 60_000
-"""A server's clock further from ours than this is not believed."""
 
 
 class Intake:
@@ -23,8 +20,7 @@ class Intake:
     def __init__(self, source: str, window_ms: int, counters: Counters) -> None:
         self._counters = counters
         self._streams = Streams(counters)
-        is_told = source == "dnstap"
-        self._folder = Folder(counters, hold_ms=TAP_FOLD_MS, by_question=False) if is_told else Folder(counters)
+        self._folder = Folder(counters)
         self._window = Window(source, window_ms, counters)
         self._cuts: list[Cut] = []
         self.first_ms: int | None = None
@@ -55,29 +51,6 @@ class Intake:
             self._counters.add(Reason.NOT_A_RESPONSE)
         else:
             self._payload(packet, time_ms)
-
-    def tap(self, tap: Tap, now_ms: int) -> None:
-        """Take one response told by a server, which came at `now_ms`."""
-        if self.first_ms is None:
-            self.first_ms = now_ms
-        self.advance(now_ms)
-        response = self._parse(tap.message)
-        if response is None:
-            return
-        time_ms = tap.time_ms
-        if abs(time_ms - now_ms) > MAX_SKEW_MS:
-            self._counters.add(Reason.TAP_TIME)
-            time_ms = now_ms
-        told = Copy(
-            time_ms=time_ms,
-            client=tap.client,
-            client_port=tap.client_port,
-            resolver=tap.resolver,
-            transport=tap.transport,
-            direction=DIRECTION_UNKNOWN,
-            response=response,
-        )
-        self._folder.add(told, now_ms)
 
     def advance(self, now_ms: int) -> None:
         """Let time pass: what has waited long enough is released, a window that is over is cut."""

@@ -26,6 +26,7 @@ from grapevine.capture.sources.host import read_host_ips
 from grapevine.capture.sources.packet import PacketSource
 from grapevine.capture.sources.pcap import STDIN, PcapSource
 from grapevine.capture.stop import StopSignal
+from grapevine.capture.told import Told
 from grapevine.wire.schema import Hearing
 
 TICK_S: Final = 0.25
@@ -107,16 +108,16 @@ def _run_packet(settings: CaptureSettings, stop: StopSignal) -> Outcome:
 
 def _run_dnstap(settings: CaptureSettings, address: ListenAddress, stop: StopSignal) -> Outcome:
     counters = Counters()
-    intake = Intake("dnstap", settings.window_ms, counters)
+    told = Told("dnstap", settings.window_ms, counters)
     batcher = Batcher(_random_stream(), settings.node, counters, _now_ms)
     # No host addresses: a sidecar has its pod's alone
     with ExitStack() as stack:
         source = stack.enter_context(closing(DnstapSource(address, counters)))
         sender, thread = stack.enter_context(_sending(settings, batcher, stop))
-        for _ in _listen(source, intake.tap, intake, stop, TICK_S, lambda: intake.advance(_now_ms())):
+        for _ in _listen(source, told.tap, told, stop, TICK_S, lambda: told.advance(_now_ms())):
             since_ms = source.hearing_since_ms
             batcher.hearing = Hearing(("dnstap",), since_ms) if since_ms is not None else Hearing((), 0)
-            for cut in intake.take():
+            for cut in told.take():
                 sender.offer(batcher.batch(cut))
                 thread.wake()
         return _drain(settings, sender, thread, stop, counters)
@@ -177,7 +178,7 @@ def _sending(settings: CaptureSettings, batcher: Batcher, stop: StopSignal) -> I
 def _listen(
     source: Source[T],
     take: Callable[[T, int], None],
-    intake: Intake,
+    intake: Intake | Told,
     stop: StopSignal,
     tick_s: float,
     tick: Callable[[], None],

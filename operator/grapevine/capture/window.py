@@ -19,9 +19,6 @@ from grapevine.wire.schema import MAX_BODY_BYTES, MAX_RECORDS
 FOLD_MS: Final = 250
 """How long a response waits for its copies: they follow within microseconds, a client's retry (same port, same
 transaction id) after seconds."""
-TAP_FOLD_MS: Final = 1_500
-"""The same for what a server tells: its own look-ups come before the response they were for, but CoreDNS flushes what
-fills no buffer only every second, so the two may come that far apart."""
 MAX_HELD: Final = 8_192
 """Responses waiting at once: 32,000 a second."""
 MAX_WINDOW_ENTRIES: Final = 5 * MAX_RECORDS
@@ -50,19 +47,13 @@ class Copy:
 class Folder:
     """Folds the copies of one response: same transport, client address and port, transaction id and question.
 
-    What a server tells has one copy, but CoreDNS also tells of look-ups of its own (the target of a CNAME in a zone it
-    serves, of an ExternalName) as if the client had asked: with the client's address, port and transaction id, before
-    the response they were for. So there (not `by_question`) all but the last of one transaction are folded.
-
     The copy on its way out to the client (packet type OUTGOING) is the client-side one: it is seen after un-NAT, with
     the resolver's address as the client knows it. Where the link layer gives no packet type, and among several outgoing
     ones, it is the last.
     """
 
-    def __init__(self, counters: Counters, *, hold_ms: int = FOLD_MS, by_question: bool = True) -> None:
+    def __init__(self, counters: Counters) -> None:
         self._counters = counters
-        self._hold_ms = hold_ms
-        self._by_question = by_question
         self._held: dict[tuple[str, bytes, int, int, str, str], tuple[int, Copy]] = {}
         """When the first copy came, and the best copy so far; oldest first."""
 
@@ -72,8 +63,7 @@ class Folder:
     def add(self, copy: Copy, now_ms: int) -> None:
         """Hold a copy that came at `now_ms`, or fold it into the response that is held already."""
         r = copy.response
-        question = (r.qname, r.qtype) if self._by_question or not copy.client_port else ("", "")
-        key = (copy.transport, copy.client, copy.client_port, r.transaction_id, *question)
+        key = (copy.transport, copy.client, copy.client_port, r.transaction_id, r.qname, r.qtype)
         held = self._held.get(key)
         if held is None:
             self._held[key] = (now_ms, copy)
@@ -88,7 +78,7 @@ class Folder:
         while self._held:
             key = next(iter(self._held))
             first_ms, copy = self._held[key]
-            if now_ms is not None and first_ms + self._hold_ms > now_ms:
+            if now_ms is not None and first_ms + FOLD_MS > now_ms:
                 if len(self._held) <= MAX_HELD:
                     return
                 self._counters.add(Reason.FOLD_EARLY)

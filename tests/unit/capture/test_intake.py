@@ -4,17 +4,14 @@ import os
 import struct
 from collections import Counter
 from pathlib import Path
-from typing import Any
 
 import pytest
 from tests.support import packets as p
-from tests.support import taps as t
 
 from grapevine.capture.counters import Counters, Reason
 from grapevine.capture.frames import parse_frame
 from grapevine.capture.intake import Intake
 from grapevine.capture.replay import Replay, file_digest, read_batches
-from grapevine.capture.sources.tap import Tap, parse_tap
 from grapevine.model.errors import PermanentInputError
 from grapevine.model.observation import DnsObservation
 from grapevine.wire.schema import Batch
@@ -45,51 +42,6 @@ def test_copies_of_a_response_are_one_event_with_the_address_the_client_knows() 
     ((only,),) = intake.take()
     assert (only.client_ip, only.resolver_ip, only.count) == (p.CLIENT, p.RESOLVER, 1)
     assert counters.snapshot() == {"frames": 2, "messages": 2, "events": 1, "folded": 1}
-
-
-def tell(intake: Intake, now_ms: int, message: bytes = b"", **fields: Any) -> None:
-    found = parse_tap(t.tap(t.message(message or p.dns_response(), **fields)), t.pack(p.COREDNS))
-    assert isinstance(found, Tap)
-    intake.tap(found, now_ms)
-
-
-def test_what_a_server_tells_is_reported_at_its_time() -> None:
-    counters = Counters()
-    intake = Intake("dnstap", 1_000, counters)
-    for transaction_id, response_ms in ((1, 99_000), (2, 99_400)):
-        tell(intake, 100_000, p.dns_response(transaction_id=transaction_id), response_ms=response_ms)
-    intake.flush()
-    ((only,),) = intake.take()
-    assert (only.client_ip, only.resolver_ip, only.source) == (p.CLIENT, p.COREDNS, "dnstap")
-    assert (only.first_ms, only.last_ms, only.count) == (99_000, 99_400, 2)
-    assert counters.snapshot() == {"messages": 2, "events": 2}
-
-
-def test_a_look_up_of_the_servers_own_is_not_the_clients() -> None:
-    counters = Counters()
-    intake = Intake("dnstap", 1_000, counters)
-    tell(intake, 10_000, p.dns_response("edge.example.com", flags=0x8183), response_ms=9_500)
-    tell(
-        intake,
-        11_000,
-        p.dns_response("www.example.net", records=[p.cname_record("edge.example.com")]),
-        response_ms=9_500,
-    )
-    tell(intake, 11_000, p.dns_response("www.example.net"), protocol=t.TCP, response_ms=9_500)
-    intake.flush()
-    (cut,) = intake.take()
-    assert [(o.qname, o.transport) for o in cut] == [("www.example.net", "udp"), ("www.example.net", "tcp")]
-    assert counters.snapshot() == {"messages": 3, "events": 2, "folded": 1}
-
-
-@pytest.mark.parametrize("response_ms", [None, 39_999, 160_001, 2**62], ids=["none", "old", "ahead", "absurd"])
-def test_a_servers_clock_that_cannot_be_right_is_not_believed(response_ms: int | None) -> None:
-    counters = Counters()
-    intake = Intake("dnstap", 1_000, counters)
-    tell(intake, 100_000, response_ms=response_ms)
-    intake.flush()
-    ((only,),) = intake.take()
-    assert (only.first_ms, counters[Reason.TAP_TIME]) == (100_000, 1)
 
 
 def test_time_alone_cuts_a_window_and_then_nothing_is_held() -> None:
