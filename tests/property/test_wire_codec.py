@@ -3,7 +3,7 @@ import contextlib
 from hypothesis import given
 from hypothesis import strategies as st
 
-from grapevine.model.observation import DnsObservation
+from grapevine.model.observation import ConnObservation, DnsObservation
 from grapevine.wire.codec import decode_batch, decode_reply, encode_batch, encode_reply
 from grapevine.wire.schema import Batch, BatchHeader, Hearing, Reply, WireError
 
@@ -20,13 +20,22 @@ def observation(when: list[int], count: int, words: list[str], lists: list[tuple
     )
 
 
-observations = st.builds(
+lookups = st.builds(
     observation,
     times,
     st.integers(1, 2**53),
     st.lists(st.text(ascii_characters, min_size=1, max_size=8), min_size=7, max_size=7),
     st.lists(st.lists(names, max_size=4).map(tuple), min_size=2, max_size=2),
 )
+connections = st.builds(
+    lambda when, *fields: ConnObservation(when[0], when[1], *fields),
+    times,
+    st.integers(1, 2**53),
+    *[st.text(ascii_characters, min_size=1, max_size=45)] * 2,
+    st.integers(1, 65_535),
+    *[st.text(ascii_characters, min_size=1, max_size=8)] * 2,
+)
+observations = st.one_of(lookups, connections)
 headers = st.builds(
     BatchHeader,
     stream=st.text(ascii_characters, min_size=1, max_size=128),

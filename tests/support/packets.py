@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from grapevine.model.observation import DnsObservation
+from grapevine.model.observation import ConnObservation, DnsObservation
 from grapevine.wire.schema import Batch, BatchHeader, Hearing
 
 VECTORS = Path(__file__).parents[1] / "data" / "vectors"
@@ -199,6 +199,21 @@ def an_observation(**fields: Any) -> DnsObservation:
         cnames=(),
         transport="udp",
         source="pcap",
+    )
+    return replace(usual, **fields)
+
+
+def a_connection(**fields: Any) -> ConnObservation:
+    """Return a connection to a Service's address with the given fields."""
+    usual = ConnObservation(
+        first_ms=1_000,
+        last_ms=1_000,
+        count=1,
+        client_ip=CLIENT,
+        dst_ip="10.96.0.1",
+        dst_port=80,
+        proto="tcp",
+        source="packet",
     )
     return replace(usual, **fields)
 

@@ -34,3 +34,31 @@ class DnsObservation:
     """`udp` or `tcp`."""
     source: str
     """What heard it: `packet`, `pcap`, `dnstap` or `log`."""
+
+
+@dataclass(frozen=True, slots=True)
+class ConnObservation:
+    """One client opens connections to one address and port: TCP SYNs without ACK, their copies and repeats folded.
+
+    Everything but `first_ms`, `last_ms` and `count` is the aggregation key (DESIGN §4). Only the initiator is told.
+    """
+
+    first_ms: int
+    """Capture time of the first SYN in the window, milliseconds since the epoch."""
+    last_ms: int
+    """Capture time of the last one; equals `first_ms` when `count` is 1."""
+    count: int
+    """Connections begun, the copies of one SYN on the wire counted once; ≥ 1."""
+    client_ip: str
+    """Address the connection comes from, in canonical text form (RFC 5952 for IPv6)."""
+    dst_ip: str
+    """Address it goes to, as the client dialled it (a ClusterIP before NAT, where that copy was seen)."""
+    dst_port: int
+    """Port it goes to, 1 to 65535; a Service's port where `dst_ip` is a ClusterIP."""
+    proto: str
+    """`tcp`."""
+    source: str
+    """What heard it: `packet` or `pcap`."""
+
+
+Observation = DnsObservation | ConnObservation

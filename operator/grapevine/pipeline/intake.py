@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 
 from grapevine.graph.store import GraphStore
 from grapevine.model.metric import Metric
-from grapevine.model.observation import DnsObservation
+from grapevine.model.observation import ConnObservation, DnsObservation
 from grapevine.model.workload import WorkloadRef
 from grapevine.resolver.index import ClusterIndex
 from grapevine.resolver.parking import BatchId, Parked, Parking
@@ -58,7 +58,10 @@ class Intake:
         self._processing = batch_id
         for start in range(0, len(batch.observations), _SLICE):
             for observation in batch.observations[start : start + _SLICE]:
-                self._take_in(observation, batch_id, clients)
+                if isinstance(observation, ConnObservation):
+                    self._counts["connections"] += 1
+                else:
+                    self._take_in(observation, batch_id, clients)
             await asyncio.sleep(0)
         self._processing = None
         self._on_taken_in(batch_id, clients, not self._parking.holds(batch_id))

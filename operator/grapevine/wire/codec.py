@@ -2,10 +2,10 @@
 
 import json
 import zlib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from grapevine.model.observation import DnsObservation
+from grapevine.model.observation import ConnObservation, DnsObservation, Observation
 from grapevine.wire import schema
 from grapevine.wire.schema import Batch, BatchHeader, Hearing, Reply, WireError
 
@@ -22,7 +22,7 @@ def encode_batch(batch: Batch, *, deflate: bool = False) -> bytes:
     if len(batch.observations) > schema.MAX_RECORDS:
         raise WireError(f"batch of {len(batch.observations)} observations exceeds {schema.MAX_RECORDS}: cut it")
     lines = [_dumps(_header_fields(batch.header))]
-    lines.extend(_dumps(_dns_fields(o)) for o in batch.observations)
+    lines.extend(_dumps(_record_fields(o)) for o in batch.observations)
     body = ("\n".join(lines) + "\n").encode()
     return zlib.compress(body, 1) if deflate else body
 
@@ -44,13 +44,14 @@ def decode_batch(body: bytes, *, deflate: bool = False) -> Batch:
         raise WireError(f"batch of {len(lines)} records exceeds {schema.MAX_RECORDS}")
     if header.seq == schema.HEARTBEAT_SEQ and lines:
         raise WireError("a heartbeat (seq 0) carries no records")
-    observations: list[DnsObservation] = []
+    observations: list[Observation] = []
     skipped: dict[str, int] = {}
     for line in lines:
         try:
             fields = _loads(line, "record")
-            if fields.get("t") == "dns":
-                observations.append(_parse_dns(fields))
+            kind = fields.get("t")
+            if isinstance(kind, str) and (parse := _PARSERS.get(kind)):
+                observations.append(parse(fields))
                 continue
             reason = "unknown-type"
         except WireError:
@@ -98,6 +99,10 @@ def _header_fields(h: BatchHeader) -> dict[str, Any]:
     }
 
 
+def _record_fields(o: Observation) -> dict[str, Any]:
+    return _dns_fields(o) if isinstance(o, DnsObservation) else _conn_fields(o)
+
+
 def _dns_fields(o: DnsObservation) -> dict[str, Any]:
     return {
         "t": "dns",
@@ -112,6 +117,20 @@ def _dns_fields(o: DnsObservation) -> dict[str, Any]:
         "answers": o.answers,
         "cnames": o.cnames,
         "transport": o.transport,
+        "source": o.source,
+    }
+
+
+def _conn_fields(o: ConnObservation) -> dict[str, Any]:
+    return {
+        "t": "conn",
+        "first_ms": o.first_ms,
+        "last_ms": o.last_ms,
+        "count": o.count,
+        "client_ip": o.client_ip,
+        "dst_ip": o.dst_ip,
+        "dst_port": o.dst_port,
+        "proto": o.proto,
         "source": o.source,
     }
 
@@ -137,9 +156,7 @@ def _parse_header(fields: dict[str, Any]) -> BatchHeader:
 
 
 def _parse_dns(fields: dict[str, Any]) -> DnsObservation:
-    first_ms, last_ms, count = (_integer(fields, k) for k in ("first_ms", "last_ms", "count"))
-    if first_ms > last_ms or count < 1:
-        raise WireError("record: first_ms is after last_ms, or count is 0")
+    first_ms, last_ms, count = _parse_times(fields)
     return DnsObservation(
         first_ms=first_ms,
         last_ms=last_ms,
@@ -154,6 +171,33 @@ def _parse_dns(fields: dict[str, Any]) -> DnsObservation:
         transport=_string(fields, "transport", 8),
         source=_string(fields, "source", 16),
     )
+
+
+def _parse_conn(fields: dict[str, Any]) -> ConnObservation:
+    first_ms, last_ms, count = _parse_times(fields)
+    dst_port = _integer(fields, "dst_port")
+    if not 1 <= dst_port <= 65_535:
+        raise WireError("dst_port is no port")
+    return ConnObservation(
+        first_ms=first_ms,
+        last_ms=last_ms,
+        count=count,
+        client_ip=_string(fields, "client_ip", 45, empty=False),
+        dst_ip=_string(fields, "dst_ip", 45, empty=False),
+        dst_port=dst_port,
+        proto=_string(fields, "proto", 8, empty=False),
+        source=_string(fields, "source", 16),
+    )
+
+
+def _parse_times(fields: dict[str, Any]) -> tuple[int, int, int]:
+    first_ms, last_ms, count = (_integer(fields, k) for k in ("first_ms", "last_ms", "count"))
+    if first_ms > last_ms or count < 1:
+        raise WireError("record: first_ms is after last_ms, or count is 0")
+    return first_ms, last_ms, count
+
+
+_PARSERS: Mapping[str, Callable[[dict[str, Any]], Observation]] = {"dns": _parse_dns, "conn": _parse_conn}
 
 
 def _dumps(fields: dict[str, Any]) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from grapevine.model.errors import PermanentInputError
-from grapevine.model.observation import DnsObservation
+from grapevine.model.observation import Observation
 
 VERSION = 1
 PATH = "/v1/observations"
@@ -85,7 +85,7 @@ class Batch:
     """One request."""
 
     header: BatchHeader
-    observations: tuple[DnsObservation, ...]
+    observations: tuple[Observation, ...]
     skipped: Mapping[str, int] = field(default_factory=dict)
     """Filled by the decoder: lines it did not take, by reason (`unknown-type`, `bad-record`)."""
 

@@ -1,9 +1,10 @@
 import json
 import zlib
+from dataclasses import replace
 from typing import Any
 
 import pytest
-from tests.support.packets import a_batch, an_observation
+from tests.support.packets import a_batch, a_connection, an_observation
 
 from grapevine.wire import schema
 from grapevine.wire.codec import decode_batch, decode_reply, encode_batch, encode_reply
@@ -11,6 +12,7 @@ from grapevine.wire.schema import Batch, Reply, WireError
 
 BODY = encode_batch(a_batch(observations=2))
 HEADER, RECORD = (json.loads(line) for line in BODY.split(b"\n")[:2])
+CONNECTION = json.loads(encode_batch(Batch(a_batch().header, (a_connection(),))).split(b"\n")[1])
 
 
 def body(header: Any, *records: Any) -> bytes:
@@ -20,6 +22,7 @@ def body(header: Any, *records: Any) -> bytes:
 @pytest.mark.parametrize("deflate", [False, True])
 def test_a_batch_comes_back_as_it_went(deflate: bool) -> None:
     batch = a_batch(observations=3, host_ips=("192.0.2.2", "::1"))
+    batch = replace(batch, observations=(*batch.observations, a_connection(), a_connection(dst_ip="fd00::7")))
     assert decode_batch(encode_batch(batch, deflate=deflate), deflate=deflate) == batch
 
 
@@ -32,6 +35,11 @@ def test_a_batch_is_lines_a_person_can_read() -> None:
         '{"t":"dns","first_ms":1000,"last_ms":1000,"count":1,"client_ip":"10.244.0.37","resolver_ip":"10.96.0.10",'
         '"qname":"www.example.com","qtype":"A","rcode":"NOERROR","answers":["192.0.2.1"],"cnames":[],'
         '"transport":"udp","source":"pcap"}'
+    )
+    connection = encode_batch(Batch(a_batch().header, (a_connection(),)))
+    assert connection.decode().splitlines()[1] == (
+        '{"t":"conn","first_ms":1000,"last_ms":1000,"count":1,"client_ip":"10.244.0.37","dst_ip":"10.96.0.1",'
+        '"dst_port":80,"proto":"tcp","source":"packet"}'
     )
 
 
@@ -48,8 +56,14 @@ def test_unknown_fields_are_ignored() -> None:
 
 def test_unknown_and_malformed_records_are_skipped_and_counted() -> None:
     wrong: list[Any] = [
-        {"t": "conn", "dst_ip": "192.0.2.1"},
+        {"t": "flow", "dst_ip": "192.0.2.1"},
+        {"t": ["dns"]},
         {"t": "dns"},
+        {"t": "conn", "dst_ip": "192.0.2.1"},
+        CONNECTION | {"dst_port": 0},
+        CONNECTION | {"dst_port": 65_536},
+        CONNECTION | {"dst_ip": ""},
+        CONNECTION | {"count": 0},
         RECORD | {"count": 0},
         RECORD | {"count": True},
         RECORD | {"first_ms": 2_000},
@@ -64,7 +78,7 @@ def test_unknown_and_malformed_records_are_skipped_and_counted() -> None:
     ]
     batch = decode_batch(body(HEADER, *wrong, RECORD))
     assert batch.observations == (an_observation(),)
-    assert batch.skipped == {"unknown-type": 1, "bad-record": len(wrong) - 1}
+    assert batch.skipped == {"unknown-type": 2, "bad-record": len(wrong) - 2}
 
 
 @pytest.mark.parametrize(
