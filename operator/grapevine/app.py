@@ -111,7 +111,7 @@ async def _serve(settings: OperatorSettings) -> None:
         stack.push_async_callback(ingest.stop)
         await ingest.start(settings.listen_host, settings.listen_port)
         if settings.tls and serving is not None:
-            authenticator = Authenticator(TokenReviewer(session), settings.tls.accounts)
+            authenticator = Authenticator(TokenReviewer(session), settings.tls.accounts, pipeline.index)
             await ingest.start_tls(settings.tls.host, settings.tls.port, serving.context, authenticator)
 
         watch = IntentsWatch(pipeline.on_intents, session.credentials)

@@ -188,7 +188,7 @@ def a_token_of_no_pod(api: Api) -> str:
     [
         (a_token_of_another_audience, "token-refused", "is invalid for the target audiences"),
         (a_token_of_another_account, "wrong-account", "grapevine-capture/neighbour is not capture's"),
-        (a_token_of_no_pod, "no-node", "the token names no node"),
+        (a_token_of_no_pod, "no-node", "the token names neither node nor pod"),
         (lambda _: "no.token.at.all", "token-refused", "invalid bearer token"),
     ],
 )
@@ -213,6 +213,20 @@ def test_an_expired_token_is_refused_and_a_pods_end_is_its_tokens(
     api.delete({**pod, "apiVersion": "v1", "kind": "Pod"})
     assert 401 == post(api, operator, token)[0]
     assert {"token-refused": 2} == operator.requests()
+
+
+def test_a_token_that_names_its_pod_alone_is_of_the_pods_node(api: Api, operator: TlsOperator) -> None:
+    """As Kubernetes before 1.32 makes every token; since then only of a pod that is not scheduled yet."""
+    pod = bind_pod(api, CAPTURE, CAPTURE, "")
+    token = request_token(api, CAPTURE, CAPTURE, "grapevine", pod)
+    claims = json.loads(base64.urlsafe_b64decode(token.split(".")[1] + "=="))["kubernetes.io"]
+    assert ("pod" in claims, "node" in claims) == (True, False)
+    assert "is not known yet" in post(api, operator, token)[1].reason
+
+    target = {"apiVersion": "v1", "kind": "Node", "name": "node-9"}
+    path = api.path("v1", "Pod", CAPTURE, pod["metadata"]["name"], "binding")
+    api.request("POST", path, {"metadata": {"name": pod["metadata"]["name"]}, "target": target})
+    eventually(lambda: post(api, operator, token)[0] == 202)
 
 
 def test_a_replayed_batch_counts_once(api: Api, operator: TlsOperator) -> None:

@@ -55,10 +55,11 @@ def a_pod(
     deletion_ms: int | None = None,
     owner: OwnerKey | None = None,
     override: str = "",
+    node: str = "",
 ) -> PodRecord:
     """Return a running bare pod of `CLIENT_IP` since `T0`."""
     uid = uid or f"uid-{namespace}-{name}"
-    return PodRecord(namespace, name, uid, ips, host_network, start_ms, end_ms, deletion_ms, owner, override)
+    return PodRecord(namespace, name, uid, ips, host_network, start_ms, end_ms, deletion_ms, owner, override, node)
 
 
 def an_owner(

@@ -14,9 +14,10 @@ CAPTURE = "grapevine-capture"
 
 
 def bind_pod(api: Api, namespace: str, account: str, node: str) -> Object:
-    """Create a node and a pod of a service account on it, and return the pod."""
+    """Create a node and a pod of a service account on it, and return the pod; no node for an empty name."""
     try:
-        api.create({"apiVersion": "v1", "kind": "Node", "metadata": {"name": node}})
+        if node:
+            api.create({"apiVersion": "v1", "kind": "Node", "metadata": {"name": node}})
     except ApiError as error:
         if error.status != 409:
             raise

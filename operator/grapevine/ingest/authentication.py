@@ -1,7 +1,8 @@
 """Who may send over TLS: capture's service accounts, by a token the API server vouches for (TokenReview).
 
-The node a batch speaks for is the one in the token, which nobody but the kubelet of that node was given. Verdicts are
-kept for a minute at most, so a token taken back (its pod deleted) or expired opens the door no longer than that.
+The node a batch speaks for is the one in the token, which nobody but the kubelet of that node was given; a token of
+Kubernetes before 1.32 names its pod alone, whose node the informers know. Verdicts are kept for a minute at most, so a
+token taken back (its pod deleted) or expired opens the door no longer than that.
 
 Source: Kubernetes documentation, "TokenReview" and "ServiceAccount token volume projection".
 """
@@ -53,6 +54,13 @@ class Reviewer(Protocol):
         """
 
 
+class PodNodes(Protocol):
+    """Who knows where pods run."""
+
+    def node_of(self, pod: ObjectName, uid: str) -> str:
+        """Return the node of a pod that is there now; empty where that very pod is not known, or on no node yet."""
+
+
 class Authenticator:
     """Turns an Authorization header into the name of a node."""
 
@@ -60,12 +68,14 @@ class Authenticator:
         self,
         reviewer: Reviewer,
         accounts: Collection[ObjectName],
+        pods: PodNodes,
         limits: AuthenticationLimits | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """Take the service accounts to let in, and a clock of seconds that never goes back."""
+        """Take the service accounts to let in, where their pods run, and a clock of seconds that never goes back."""
         self._reviewer = reviewer
         self._accounts = frozenset(accounts)
+        self._pods = pods
         self._limits = limits or AuthenticationLimits()
         self._clock = clock
         self._accepted = _Verdicts(self._limits.max_accepted, self._limits.accepted_ttl_s)
@@ -87,7 +97,7 @@ class Authenticator:
         key = hashlib.sha256(token.encode()).digest()
         now_s = self._clock()
         known = self._accepted.get(key, now_s) or self._refused.get(key, now_s) or await self._ask(key, token)
-        return _node_in(known, self._accounts)
+        return self._node_in(known)
 
     async def _ask(self, key: bytes, token: str) -> TokenReview:
         try:
@@ -95,20 +105,26 @@ class Authenticator:
                 review = await self._reviewer.review(token, TOKEN_AUDIENCE)
         except TimeoutError as error:
             raise RetryableError("too many tokens wait to be reviewed; come again") from error
-        is_good = review.account in self._accounts and bool(review.node)
+        is_good = review.account in self._accounts and bool(review.node or review.pod)
         (self._accepted if is_good else self._refused).put(key, review, self._clock())
         return review
 
-
-def _node_in(review: TokenReview, accounts: Collection[ObjectName]) -> str:
-    if review.account is None:
-        why = review.reason.encode("ascii", "replace").decode()[:500]
-        raise Denied("token-refused", f"the API server does not accept the token for audience {TOKEN_AUDIENCE}: {why}")
-    if review.account not in accounts:
-        raise Denied("wrong-account", f"service account {review.account} is not capture's")
-    if not review.node:
-        raise Denied("no-node", "the token names no node: it must be a pod's projected token, of Kubernetes >= 1.32")
-    return review.node
+    def _node_in(self, review: TokenReview) -> str:
+        if review.account is None:
+            why = review.reason.encode("ascii", "replace").decode()[:500]
+            raise Denied(
+                "token-refused", f"the API server does not accept the token for audience {TOKEN_AUDIENCE}: {why}"
+            )
+        if review.account not in self._accounts:
+            raise Denied("wrong-account", f"service account {review.account} is not capture's")
+        if review.node:
+            return review.node
+        if review.pod is None:
+            raise Denied("no-node", "the token names neither node nor pod: it must be a pod's projected token")
+        node = self._pods.node_of(review.pod, review.pod_uid)  # not kept: an informer that lags knows it soon
+        if not node:
+            raise Denied("no-node", f"the node of pod {review.pod} is not known yet; come again")
+        return node
 
 
 class _Verdicts:

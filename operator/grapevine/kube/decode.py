@@ -87,6 +87,7 @@ class ObjectDecoder:
             deletion_ms=try_ms(meta.deletion_timestamp),
             owner=_controller(meta),
             override=next((annotations[key] for key in self._override_annotations if annotations.get(key)), ""),
+            node=intern(pod.spec.node_name),
         )
 
 

@@ -50,6 +50,7 @@ class Condition(msgspec.Struct, rename="camel"):
 
 class PodSpec(msgspec.Struct, rename="camel"):
     host_network: bool | None = None
+    node_name: str = ""
 
 
 class PodStatus(msgspec.Struct, rename="camel"):

@@ -1,6 +1,7 @@
 """Ask the API server whose a token is.
 
-Source: Kubernetes API reference, authentication.k8s.io/v1 TokenReview; KEP-4193 (the node's name in tokens of pods).
+Source: Kubernetes API reference, authentication.k8s.io/v1 TokenReview; KEP-1205 (tokens bound to pods, whose name and
+uid they carry); KEP-4193 (the node's name beside them).
 """
 
 import msgspec
@@ -14,6 +15,8 @@ REVIEW_TIMEOUT_S = 5.0
 _PATH = "/apis/authentication.k8s.io/v1/tokenreviews"
 _ACCOUNT_PREFIX = "system:serviceaccount:"
 _NODE_NAME = "authentication.kubernetes.io/node-name"
+_POD_NAME = "authentication.kubernetes.io/pod-name"
+_POD_UID = "authentication.kubernetes.io/pod-uid"
 
 
 class _User(msgspec.Struct):
@@ -65,5 +68,11 @@ def _judge(status: _Status, audience: str) -> TokenReview:
     namespace, _, name = status.user.username.removeprefix(_ACCOUNT_PREFIX).partition(":")
     if not status.user.username.startswith(_ACCOUNT_PREFIX) or not namespace or not name:
         return TokenReview(None, reason="it is no service account's")
-    nodes = (status.user.extra or {}).get(_NODE_NAME) or [""]
-    return TokenReview(ObjectName(namespace, name), nodes[0])
+    node, pod, uid = ((*(status.user.extra or {}).get(claim, ()), "")[0] for claim in (_NODE_NAME, _POD_NAME, _POD_UID))
+    is_pods = bool(pod and uid)
+    return TokenReview(
+        ObjectName(namespace, name),
+        node,
+        pod=ObjectName(namespace, pod) if is_pods else None,
+        pod_uid=uid if is_pods else "",
+    )

@@ -23,5 +23,9 @@ class TokenReview:
     """The service account it belongs to, None where the token is not valid for us or is no service account's."""
     node: str = ""
     """Node of the pod it was made for; empty where the token does not say (Kubernetes before 1.32, or no pod's)."""
+    pod: ObjectName | None = None
+    """The pod it was made for; None where it was made for none."""
+    pod_uid: str = ""
+    """Tells that pod from another one of its name."""
     reason: str = ""
     """Why it is not valid, in the API server's words; empty where it is."""

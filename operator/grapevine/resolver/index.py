@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterable
 
+from grapevine.model.identity import ObjectName
 from grapevine.model.target import (
     Destination,
     DomainDestination,
@@ -114,6 +115,10 @@ class ClusterIndex:
     def pod_at(self, ip: str, at_ms: int) -> PodRecord | None:
         """Return the pod that held the address at that time, or None."""
         return self._addresses.pod_at(ip, at_ms)
+
+    def node_of(self, pod: ObjectName, uid: str) -> str:
+        """Return the node of a pod that is there now; empty where it is another one of that name, or on no node yet."""
+        return self._pods[uid].node if self._pod_uids.get((pod.namespace, pod.name)) == uid else ""
 
     def workload_of(self, pod: PodRecord) -> tuple[WorkloadRef, bool]:
         """Return the pod's workload, and whether that is certain (False: an owner may only be late)."""

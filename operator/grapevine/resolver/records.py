@@ -35,6 +35,8 @@ class PodRecord:
     """Controller owner; None for a bare pod."""
     override: str
     """Workload name from the override annotation; empty where there is none."""
+    node: str = ""
+    """`spec.nodeName`, for capture's tokens that do not name it; empty until the pod is scheduled."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,10 +4,12 @@ import asyncio
 from collections.abc import Callable
 
 import pytest
+from tests.support.builders import T0, a_pod, an_index
 
-from grapevine.ingest.authentication import AuthenticationLimits, Authenticator, Denied
+from grapevine.ingest.authentication import AuthenticationLimits, Authenticator, Denied, PodNodes
 from grapevine.model.errors import RetryableError
 from grapevine.model.identity import ObjectName, TokenReview
+from grapevine.resolver.records import PodRecord, RecordGone
 
 CAPTURE = ObjectName("grapevine-capture", "grapevine-capture")
 
@@ -20,6 +22,7 @@ class ApiServer:
             "good": TokenReview(CAPTURE, "node-1"),
             "other": TokenReview(ObjectName("shop", "web"), "node-1"),
             "nodeless": TokenReview(CAPTURE),
+            "1.31": TokenReview(CAPTURE, pod=ObjectName("grapevine-capture", "capture-x"), pod_uid="u"),
             "expired": TokenReview(None, reason="token has expired ä"),
         }
         self.asked: list[tuple[str, str]] = []
@@ -45,9 +48,12 @@ def api() -> ApiServer:
 
 
 def authenticator(
-    api: ApiServer, limits: AuthenticationLimits | None = None, clock: Callable[[], float] = lambda: 0.0
+    api: ApiServer,
+    limits: AuthenticationLimits | None = None,
+    clock: Callable[[], float] = lambda: 0.0,
+    pods: PodNodes | None = None,
 ) -> Authenticator:
-    return Authenticator(api, [CAPTURE], limits, clock)
+    return Authenticator(api, [CAPTURE], pods or an_index(), limits, clock)
 
 
 async def denied(asked: Authenticator, header: str) -> tuple[str, str]:
@@ -61,6 +67,27 @@ async def test_the_node_is_the_tokens(api: ApiServer) -> None:
     assert api.asked == [("good", "grapevine")]
 
 
+async def test_a_token_that_names_its_pod_alone_is_of_the_pods_node_as_soon_as_that_is_known(api: ApiServer) -> None:
+    def capture_pod(uid: str, node: str) -> PodRecord:
+        return a_pod("capture-x", namespace="grapevine-capture", uid=uid, node=node)
+
+    index = an_index(capture_pod("u", ""))
+    asked = authenticator(api, pods=index)
+    for change, node in (
+        (capture_pod("u", ""), ""),
+        (capture_pod("u", "node-2"), "node-2"),
+        (RecordGone(capture_pod("u", "node-2"), T0), ""),
+        (capture_pod("another", "node-3"), ""),
+    ):
+        index.apply([change])
+        if node:
+            assert await asked.node_of("Bearer 1.31") == node
+        else:
+            assert (await denied(asked, "Bearer 1.31"))[0] == "no-node"
+
+    assert len(api.asked) == 1, "the verdict is kept, the node is not"
+
+
 @pytest.mark.parametrize(
     ("header", "result", "reason"),
     [
@@ -72,7 +99,8 @@ async def test_the_node_is_the_tokens(api: ApiServer) -> None:
         ("Bearer t\x00", "bad-token", "or none"),
         ("Bearer expired", "token-refused", "for audience grapevine: token has expired ?"),
         ("Bearer other", "wrong-account", "service account shop/web is not capture's"),
-        ("Bearer nodeless", "no-node", "names no node"),
+        ("Bearer nodeless", "no-node", "names neither node nor pod"),
+        ("Bearer 1.31", "no-node", "node of pod grapevine-capture/capture-x is not known yet; come again"),
     ],
 )
 async def test_says_why_nobody_else_comes_in(api: ApiServer, header: str, result: str, reason: str) -> None:

@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Callable
 
 import aiohttp
 import pytest
+from tests.support.builders import an_index
 from tests.support.packets import a_batch
 from tests.support.tls import a_pair, client_context, server_context
 
@@ -53,7 +54,7 @@ class Reviewer:
 async def serving(limits: IngestLimits | None = None) -> AsyncIterator[tuple[IngestServer, Sink, Reviewer]]:
     sink, reviewer = Sink(), Reviewer()
     server = IngestServer(sink, "abc", limits)
-    authenticator = Authenticator(reviewer, [CAPTURE], AuthenticationLimits(refused_ttl_s=0.0))
+    authenticator = Authenticator(reviewer, [CAPTURE], an_index(), AuthenticationLimits(refused_ttl_s=0.0))
     await server.start_tls("127.0.0.1", 0, server_context(PAIR), authenticator)
     try:
         yield server, sink, reviewer
@@ -214,7 +215,9 @@ async def test_a_body_that_ends_early_is_counted() -> None:
     assert sink.batches == []
 
 
-async def test_survives_everything_that_is_thrown_at_it(caplog: pytest.LogCaptureFixture) -> None:
+async def test_survives_everything_that_is_thrown_at_it(
+    caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]
+) -> None:
     """Fuzz: requests with a good token, damaged anywhere, in two pieces, over TLS."""
     chance = random.Random(4)
     limits = IngestLimits(requests_per_s=1e9, burst=1_000_000, refused_cost=0, greeting_s=2, body_timeout_s=0.05)
@@ -231,7 +234,8 @@ async def test_survives_everything_that_is_thrown_at_it(caplog: pytest.LogCaptur
         assert server._peers.in_flight == 0
         assert "defect" not in counted
 
-    print(f"{FUZZ_CASES} requests tried: {statuses}; counted {counted}")
+    with capsys.disabled():
+        print(f"\nfuzz: {FUZZ_CASES} requests tried: {statuses}; counted {counted}")
     assert sum(statuses.values()) == FUZZ_CASES
     assert {"202", "400", "401", "408", "413"} <= set(statuses), "the damage reaches every stage"
     assert "500" not in statuses

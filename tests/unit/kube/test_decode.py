@@ -33,7 +33,7 @@ def pod(*, meta: dict[str, Any] | None = None, **rest: Any) -> PodRecord:
 def test_keeps_of_a_running_pod_what_address_and_workload_need() -> None:
     record = pod(
         meta={"ownerReferences": [{"kind": "ReplicaSet", "name": "rs", "uid": "r", "controller": True}]},
-        spec={"containers": [{"name": "c", "image": "i"}]},
+        spec={"containers": [{"name": "c", "image": "i"}], "nodeName": "node-1"},
         status={
             "phase": "Running",
             "startTime": "2026-11-22T21:27:00Z",
@@ -53,6 +53,7 @@ def test_keeps_of_a_running_pod_what_address_and_workload_need() -> None:
         deletion_ms=None,
         owner=OwnerKey("ReplicaSet", "rs", "r"),
         override="",
+        node="node-1",
     )
 
 

@@ -15,19 +15,23 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 Serve = Callable[[Handler], Awaitable[str]]
 
 CAPTURE = "system:serviceaccount:grapevine-capture:grapevine-capture"
-NODE = {"authentication.kubernetes.io/node-name": ["node-7"], "authentication.kubernetes.io/pod-name": ["p"]}
+ACCOUNT = ObjectName("grapevine-capture", "grapevine-capture")
+POD = {"authentication.kubernetes.io/pod-name": ["p"], "authentication.kubernetes.io/pod-uid": ["u"]}
+NODE = {"authentication.kubernetes.io/node-name": ["node-7"]}
 
 
-def status(username: str = CAPTURE, *, extra: Any = NODE, audiences: Any = ("grapevine",)) -> dict[str, Any]:
+def status(username: str = CAPTURE, *, extra: Any = NODE | POD, audiences: Any = ("grapevine",)) -> dict[str, Any]:
     return {"authenticated": True, "user": {"username": username, "extra": extra}, "audiences": audiences}
 
 
 @pytest.mark.parametrize(
     ("answer", "expected"),
     [
-        (status(), TokenReview(ObjectName("grapevine-capture", "grapevine-capture"), "node-7")),
-        (status(extra=None), TokenReview(ObjectName("grapevine-capture", "grapevine-capture"), "")),
-        (status(extra={next(iter(NODE)): []}), TokenReview(ObjectName("grapevine-capture", "grapevine-capture"), "")),
+        (status(), TokenReview(ACCOUNT, "node-7", pod=ObjectName("grapevine-capture", "p"), pod_uid="u")),
+        (status(extra=POD), TokenReview(ACCOUNT, pod=ObjectName("grapevine-capture", "p"), pod_uid="u")),
+        (status(extra=NODE | dict([*POD.items()][:1])), TokenReview(ACCOUNT, "node-7")),
+        (status(extra=None), TokenReview(ACCOUNT)),
+        (status(extra={next(iter(NODE)): []}), TokenReview(ACCOUNT)),
         (status("system:admin"), TokenReview(None, reason="it is no service account's")),
         (status("a:system:serviceaccount:b:c"), TokenReview(None, reason="it is no service account's")),
         (status("system:serviceaccount:only"), TokenReview(None, reason="it is no service account's")),
