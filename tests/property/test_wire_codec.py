@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 from grapevine.model.observation import ConnObservation, DnsObservation
 from grapevine.wire.codec import decode_batch, decode_reply, encode_batch, encode_reply
-from grapevine.wire.schema import Batch, BatchHeader, Hearing, Reply, WireError
+from grapevine.wire.schema import Batch, BatchHeader, DnsPod, Hearing, Reply, WireError
 
 integers = st.integers(0, 2**53)
 ascii_characters = st.characters(codec="ascii")
@@ -46,7 +46,10 @@ headers = st.builds(
     hearing=st.builds(Hearing, st.lists(st.text(ascii_characters, max_size=32), max_size=3).map(tuple), integers),
     host_ips=st.lists(st.text(ascii_characters, max_size=45), max_size=3).map(tuple),
     counters=st.dictionaries(st.text(ascii_characters, max_size=64), integers, max_size=5),
+    wants=st.lists(st.text(ascii_characters, max_size=32), max_size=3).map(tuple),
 )
+object_names = st.text(ascii_characters, min_size=1, max_size=253)
+dns_pods = st.lists(st.builds(DnsPod, object_names, object_names, st.text(ascii_characters, max_size=45)), max_size=3)
 batches = st.builds(Batch, headers, st.lists(observations, max_size=5).map(tuple))
 
 
@@ -55,9 +58,11 @@ def test_every_batch_comes_back_as_it_went(batch: Batch, deflate: bool) -> None:
     assert decode_batch(encode_batch(batch, deflate=deflate), deflate=deflate) == batch
 
 
-@given(names, integers, st.text(ascii_characters, max_size=200))
-def test_every_reply_comes_back_as_it_went(instance: str, durable_through: int, reason: str) -> None:
-    reply = Reply(instance, durable_through, reason)
+@given(names, integers, st.text(ascii_characters, max_size=200), st.none() | dns_pods.map(tuple))
+def test_every_reply_comes_back_as_it_went(
+    instance: str, durable_through: int, reason: str, pods: tuple[DnsPod, ...] | None
+) -> None:
+    reply = Reply(instance, durable_through, reason, dns_pods=pods)
     assert decode_reply(encode_reply(reply)) == reply
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from grapevine.model.observation import ConnObservation, DnsObservation, Observation
 from grapevine.wire import schema
-from grapevine.wire.schema import Batch, BatchHeader, Hearing, Reply, WireError
+from grapevine.wire.schema import Batch, BatchHeader, DnsPod, Hearing, Reply, WireError
 
 _MAX_INT = 2**53
 """Largest integer every JSON reader keeps exactly (RFC 8259 §6); also bounds times and counts."""
@@ -67,6 +67,8 @@ def encode_reply(reply: Reply) -> bytes:
         fields["reason"] = reply.reason
     if reply.leader:
         fields["leader"] = reply.leader
+    if reply.dns_pods is not None:
+        fields["dns_pods"] = [{"namespace": p.namespace, "name": p.name, "ip": p.ip} for p in reply.dns_pods]
     return _dumps(fields).encode() + b"\n"
 
 
@@ -82,6 +84,7 @@ def decode_reply(body: bytes) -> Reply:
         durable_through=_integer(fields, "durable_through"),
         reason=_string(fields, "reason", 1_000) if "reason" in fields else "",
         leader=_string(fields, "leader", schema.MAX_ADDRESS_CHARS) if "leader" in fields else "",
+        dns_pods=_parse_dns_pods(fields["dns_pods"]) if "dns_pods" in fields else None,
     )
 
 
@@ -96,6 +99,7 @@ def _header_fields(h: BatchHeader) -> dict[str, Any]:
         "hearing": {"sources": h.hearing.sources, "since_ms": h.hearing.since_ms},
         "host_ips": h.host_ips,
         "counters": dict(h.counters),
+        **({"wants": h.wants} if h.wants else {}),
     }
 
 
@@ -152,6 +156,7 @@ def _parse_header(fields: dict[str, Any]) -> BatchHeader:
         hearing=Hearing(_strings(hearing, "sources", 16, 32), _integer(hearing, "since_ms")),
         host_ips=_strings(fields, "host_ips", schema.MAX_HOST_IPS, 45),
         counters={str(k)[:64]: _integer(counters, k) for k in counters},
+        wants=_strings(fields, "wants", 16, 32),
     )
 
 
@@ -198,6 +203,19 @@ def _parse_times(fields: dict[str, Any]) -> tuple[int, int, int]:
 
 
 _PARSERS: Mapping[str, Callable[[dict[str, Any]], Observation]] = {"dns": _parse_dns, "conn": _parse_conn}
+
+
+def _parse_dns_pods(rows: object) -> tuple[DnsPod, ...]:
+    if not isinstance(rows, list) or len(rows) > schema.MAX_DNS_PODS or not all(isinstance(r, dict) for r in rows):
+        raise WireError(f"dns_pods is no list of at most {schema.MAX_DNS_PODS} pods")
+    return tuple(
+        DnsPod(
+            _string(row, "namespace", schema.MAX_OBJECT_NAME_CHARS, empty=False),
+            _string(row, "name", schema.MAX_OBJECT_NAME_CHARS, empty=False),
+            _string(row, "ip", 45),
+        )
+        for row in rows
+    )
 
 
 def _dumps(fields: dict[str, Any]) -> str:

@@ -43,6 +43,12 @@ TOKEN_AUDIENCE = "grapevine"  # noqa: S105 - no secret
 MAX_TOKEN_CHARS = 8_192
 """Longest token; Kubernetes' have about 1,200."""
 MAX_ADDRESS_CHARS = 64
+WANT_DNS_PODS = "dns-pods"
+"""In `BatchHeader.wants`: the reply is to name the cluster's DNS servers."""
+MAX_OBJECT_NAME_CHARS = 253
+"""Longest name of a Kubernetes object (RFC 1123 subdomain)."""
+MAX_DNS_PODS = 50
+"""Pods in one reply; each is followed by a stream of its own through the API server."""
 
 
 class WireError(PermanentInputError):
@@ -78,6 +84,8 @@ class BatchHeader:
     """Addresses of the node itself: never a pod's."""
     counters: Mapping[str, int] = field(default_factory=dict)
     """Rejections and losses by reason, cumulative since the stream began."""
+    wants: tuple[str, ...] = ()
+    """What the sender asks for in the reply beyond its usual fields: `WANT_DNS_PODS`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +96,16 @@ class Batch:
     observations: tuple[Observation, ...]
     skipped: Mapping[str, int] = field(default_factory=dict)
     """Filled by the decoder: lines it did not take, by reason (`unknown-type`, `bad-record`)."""
+
+
+@dataclass(frozen=True, slots=True)
+class DnsPod:
+    """A pod that is a DNS server of the cluster."""
+
+    namespace: str
+    name: str
+    ip: str
+    """Its address, the resolver of what it tells; empty where it is not known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,3 +120,5 @@ class Reply:
     """Why a batch was refused, for the sender's log; empty when accepted."""
     leader: str = ""
     """With 421 alone: `IP:PORT` or `[IPv6]:PORT` of the leader's TLS listener; empty while nobody is."""
+    dns_pods: tuple[DnsPod, ...] | None = None
+    """The cluster's DNS servers, in the order of their names; only where the batch wants to know."""
