@@ -58,6 +58,10 @@ control-plane: ## Build etcd, kube-apiserver and kubectl for the tests into the 
 coredns: ## Build CoreDNS for the tests into the user's cache (2.5 min, once)
 	@tests/support/build-coredns.sh
 
+.PHONY: helm
+helm: ## Build Helm for the chart's tests into the user's cache (1.5 min, once)
+	@tests/support/build-helm.sh
+
 # --- What a person wants
 
 IMAGE := PYTHON=$(BIN)/python deploy/image/build.sh
@@ -79,7 +83,7 @@ demo: $(VENV)/.runtime ## Map the recorded shop from its capture: no cluster, no
 	@$(BIN)/grapevine run --pcap $(SHOP)/capture.pcap --cluster $(SHOP)/cluster.json --pod-events $(SHOP)/pod-events.jsonl --out $(DEMO_OUT) $(ARGS)
 
 .PHONY: test
-test: init control-plane coredns ## Run every test, on a real etcd, kube-apiserver and CoreDNS (ARGS="-k name" for some)
+test: init control-plane coredns helm ## Run every test, on a real etcd, kube-apiserver and CoreDNS (ARGS="-k name" for some)
 	@GRAPEVINE_REQUIRE_CONTROL_PLANE=1 $(BIN)/python -m pytest $(ARGS)
 
 .PHONY: test-unit
@@ -87,7 +91,7 @@ test-unit: init ## Run the tests that need no control plane, no root and no netw
 	@$(BIN)/python -m pytest -m "not integration and not root and not cluster" $(ARGS)
 
 .PHONY: test-integration
-test-integration: init control-plane coredns ## Run the tests that need a real kube-apiserver or CoreDNS
+test-integration: init control-plane coredns helm ## Run the tests that need a real kube-apiserver or CoreDNS
 	@GRAPEVINE_REQUIRE_CONTROL_PLANE=1 $(BIN)/python -m pytest -m integration $(ARGS)
 
 .PHONY: test-cluster

@@ -9,6 +9,7 @@ import pytest
 from tests.support.api import Api
 from tests.support.controlplane import Binaries, ControlPlane, ControlPlaneError, find_binaries
 from tests.support.coredns import CoreDnsError, find_coredns
+from tests.support.helm import HelmError, find_helm
 from tests.support.objects import install_crd
 
 _REQUIRED_BY = ("CI", "GRAPEVINE_REQUIRE_CONTROL_PLANE")
@@ -32,6 +33,17 @@ def coredns_binary() -> Path:
     try:
         return find_coredns()
     except CoreDnsError as error:
+        if any(os.environ.get(variable) for variable in _REQUIRED_BY):
+            pytest.fail(str(error), pytrace=False)
+        pytest.skip(str(error))
+
+
+@pytest.fixture(scope="session")
+def helm_binary() -> Path:
+    """The built Helm; skips the test where there is none."""
+    try:
+        return find_helm()
+    except HelmError as error:
         if any(os.environ.get(variable) for variable in _REQUIRED_BY):
             pytest.fail(str(error), pytrace=False)
         pytest.skip(str(error))
