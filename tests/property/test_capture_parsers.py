@@ -17,7 +17,7 @@ from grapevine.capture.frames import SUPPORTED_LINKTYPES, TCP, Packet, parse_fra
 from grapevine.capture.intake import Intake
 from grapevine.capture.sources.framestream import FrameStream, encode_frame
 from grapevine.capture.sources.pcap import Frame, PcapDecoder
-from grapevine.capture.sources.tap import CONTENT_TYPE, Tap, parse_tap
+from grapevine.capture.sources.tap import CONTENT_TYPE, Tap, TapReader, parse_tap
 from grapevine.capture.streams import Streams
 from grapevine.capture.told import Told
 from grapevine.model.errors import PermanentInputError
@@ -170,6 +170,47 @@ def test_a_mutated_dnstap_frame_is_taken_in_or_refused(frame: bytes, changes: li
         assert sum(o.count for made in told.take() for o in made) == counters[Reason.EVENTS]
     else:
         assert found in (Reason.OTHER_TAP, Reason.BAD_TAP, Reason.TAP_NOT_FULL)
+
+
+@st.composite
+def tap_frames(draw: st.DrawFn) -> bytes:
+    """Return a frame as a server writes it, or nearly so: every field there or not, numbers of any width."""
+    inner = [t.number(1, draw(st.sampled_from([5, 6, 6, 6, 8, 134]))), t.number(2, 1)]
+    inner += draw(st.sampled_from([[], [t.number(3, t.UDP)], [t.number(3, t.TCP)], [t.number(3, 9)]]))
+    addresses = st.sampled_from(
+        [b"\x0a\xf4\0\x25", bytes(10) + b"\xff\xff\x0a\xf4\0\x25", bytes(15) + b"\1", b"abc", b""]
+    )
+    inner += [t.octets(4, draw(addresses)), draw(st.sampled_from([b"", t.octets(5, draw(addresses))]))]
+    inner += [t.number(6, draw(st.sampled_from([0, 1, 127, 128, 16_384, 65_535, 65_536]))), b"\x30\x80\x00"][
+        : draw(st.integers(0, 2))
+    ]
+    for seconds in (8, 12):
+        if draw(st.booleans()):
+            inner += [
+                t.number(seconds, draw(st.sampled_from([0, 1, 1_795_393_029, 1 << 40]))),
+                t.fixed32(seconds + 1, 999_999_999),
+            ]
+    inner += [t.octets(14, draw(st.sampled_from([*MESSAGES, b"", bytes(200)])))][: draw(st.integers(0, 1))]
+    inner = draw(st.permutations(inner)) if draw(st.booleans()) else inner
+    outer = [t.octets(1, b"coredns"), t.octets(3, draw(st.sampled_from([b"", b"x", bytes(130)])))][
+        : draw(st.integers(0, 2))
+    ]
+    outer += [t.octets(14, b"".join(inner)), t.number(15, draw(st.sampled_from([1, 1, 1, 2])))]
+    return b"".join(draw(st.permutations(outer)) if draw(st.booleans()) else outer)
+
+
+@given(
+    st.lists(st.tuples(tap_frames(), mutations, st.integers(0, 3)), min_size=1, max_size=6),
+    st.sampled_from([b"", b"\x0a\0\0\1"]),
+)
+def test_a_reader_of_many_frames_gives_what_each_alone_gives(
+    frames: list[tuple[bytes, list[tuple[int, int]], int]], peer: bytes
+) -> None:
+    reader = TapReader(peer)
+    for frame, changes, cut in frames:
+        mutated = mutate(frame, changes[:2], cut)
+        for each in (frame, mutated, frame):
+            assert reader.read(each) == parse_tap(each, peer)
 
 
 @given(st.binary(max_size=300))

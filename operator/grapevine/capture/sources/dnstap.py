@@ -20,7 +20,7 @@ from urllib.parse import urlsplit
 from grapevine.capture.complaints import Complaints
 from grapevine.capture.counters import Counters, Reason
 from grapevine.capture.sources.framestream import FrameStream
-from grapevine.capture.sources.tap import CONTENT_TYPE, Tap, parse_tap, unmap
+from grapevine.capture.sources.tap import CONTENT_TYPE, Tap, TapReader, unmap
 from grapevine.model.errors import PermanentInputError
 
 MAX_CONNECTIONS: Final = 256
@@ -33,6 +33,8 @@ RECEIVE_BYTES: Final = 16 << 10
 """Read of one connection before the next has its turn: a hundred responses."""
 STALL_S: Final = 15.0
 """Longest that a handshake or one frame may take; CoreDNS flushes every second."""
+LOOK_S: Final = 1.0
+"""How often stalled connections are looked for, while anybody sends."""
 KEEPALIVE_S: Final = 30
 """Silence after which the kernel asks whether a TCP peer is still there; three asks 10 s apart, and it is gone.
 A stream that has started may rest for hours between frames, so silence alone is no reason to close it."""
@@ -88,13 +90,14 @@ def parse_listen(url: str) -> ListenAddress:
 class _Connection:
     """One sender."""
 
-    __slots__ = ("has_started", "moved_s", "peer", "socket", "stream")
+    __slots__ = ("has_started", "moved_s", "peer", "reader", "socket", "stream")
 
     def __init__(self, connected: socket.socket, peer: bytes, now_s: float) -> None:
         self.socket = connected
         self.peer = peer
         """Address, 4 or 16 octets; empty on a unix socket."""
         self.stream = FrameStream(CONTENT_TYPE)
+        self.reader = TapReader(peer)
         self.has_started = False
         self.moved_s = now_s
         """When it last began or ended something: bytes that drip do not count."""
@@ -115,6 +118,8 @@ class DnstapSource:
         self._connections: set[_Connection] = set()
         self._of_peer: Counter[bytes] = Counter()
         self._started = 0
+        self._look_s = float("-inf")
+        """When to look for stalled connections again."""
         self.hearing_since_ms: int | None = None
         """Since when at least one sender is connected and has started, ms since the epoch; None while none is."""
         try:
@@ -148,18 +153,18 @@ class DnstapSource:
             if connection is None:
                 self._accept(now_s)
                 continue
+            read = connection.reader.read
             for frame in self._receive(connection, now_s, now_ms):
-                tap = parse_tap(frame, connection.peer)
-                if isinstance(tap, Tap):
+                tap = read(frame)
+                if type(tap) is Tap:
                     taps.append((tap, now_ms))
-                    continue
-                if tap is Reason.TAP_NOT_FULL:
-                    self._refuse(tap, connection.peer, now_s)
-                else:
+                elif tap is Reason.TAP_NOT_FULL:
+                    self._refuse(Reason.TAP_NOT_FULL, connection.peer, now_s)
+                elif isinstance(tap, Reason):
                     self._counters.add(tap)
-        for connection in [c for c in self._connections if c.stream.is_owed and now_s >= c.moved_s + STALL_S]:
-            self._close(connection)
-            self._refuse(Reason.TAP_STALLED, connection.peer, now_s)
+        if now_s >= self._look_s:
+            self._look_s = now_s + LOOK_S
+            self._close_stalled(now_s)
         return taps
 
     def close(self) -> None:
@@ -218,6 +223,11 @@ class DnstapSource:
         if wrong is not None or stream.is_ended:
             self._close(connection)
         return frames
+
+    def _close_stalled(self, now_s: float) -> None:
+        for connection in [c for c in self._connections if c.stream.is_owed and now_s >= c.moved_s + STALL_S]:
+            self._close(connection)
+            self._refuse(Reason.TAP_STALLED, connection.peer, now_s)
 
     def _start(self, connection: _Connection, now_ms: int) -> None:
         connection.has_started = True

@@ -83,6 +83,8 @@ class FrameStream:
         frames: list[bytes] = []
         start = 0
         while self._state not in (_State.ENDED, _State.BROKEN):
+            if self._state is _State.STARTED:
+                start = _take_frames(data, start, frames)
             bounds = self._bounds(data, start)
             if bounds is None:
                 self._state = _State.BROKEN
@@ -151,6 +153,19 @@ def encode_control(kind: int, content_type: bytes = b"") -> bytes:
 def encode_frame(data: bytes) -> bytes:
     """Return a data frame on the wire."""
     return _U32.pack(len(data)) + data
+
+
+def _take_frames(data: bytes, start: int, frames: list[bytes]) -> int:
+    """Append the whole data frames from `start` on; return where the first thing stands that is none."""
+    size, length_at = len(data), _U32.unpack_from
+    while start + 4 <= size:
+        (length,) = length_at(data, start)
+        end = start + 4 + length
+        if end > size or not 0 < length <= MAX_FRAME_BYTES:
+            break
+        frames.append(data[start + 4 : end])
+        start = end
+    return start
 
 
 def _parse_content_types(frame: bytes) -> list[bytes] | None:

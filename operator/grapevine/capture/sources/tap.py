@@ -4,6 +4,7 @@ https://github.com/dnstap/dnstap.pb (dnstap.proto), wire format of Protocol Buff
 so they are read by hand; a decoder of the whole would bring a library as large as capture.
 """
 
+import re
 from typing import Final, NamedTuple
 
 from grapevine.capture.counters import Reason
@@ -19,6 +20,9 @@ _M_TYPE, _M_PROTOCOL, _M_CLIENT, _M_RESOLVER, _M_CLIENT_PORT = 1, 3, 4, 5, 6
 _M_QUERY_S, _M_QUERY_NS, _M_RESPONSE_S, _M_RESPONSE_NS, _M_RESPONSE = 8, 9, 12, 13, 14
 """Fields of `Message`. Encoders write them in this order, so the type comes first and most frames end there."""
 _CLIENT_RESPONSE: Final = 6
+_BODY_TAG: Final = _MESSAGE << 3 | _OCTETS
+_AFTER_BODY: Final = bytes((_TYPE << 3 | _VARINT, 1))
+_NO_ADDRESS: Final = bytes(4)
 _DATAGRAMS: Final = (1, 5, 7)
 """Values of `SocketProtocol` that run over UDP: UDP, DNSCrypt over UDP, DoQ."""
 _MAPPED: Final = bytes(10) + b"\xff\xff"
@@ -41,6 +45,82 @@ class Tap(NamedTuple):
     """The server's clock at the response, else at the query, ms since the epoch; 0 where neither is told."""
     message: bytes
     """The DNS response."""
+
+
+_USUAL: Final = re.compile(
+    rb"""
+    \x08\x06                                                    # type: CLIENT_RESPONSE
+    \x10[\x01\x02]                                              # socket_family
+    \x18([\x01-\x07])                                           # socket_protocol
+    \x22(\x04.{4}|\x10.{16})                                    # query_address, with its length
+    (?: \x2a(\x04.{4}|\x10.{16}) )?                             # response_address: Unbound
+    \x30([\x01-\x7f]|[\x80-\xff][\x01-\x7f]|[\x80-\xff]{2}[\x01-\x03])  # query_port: 1 to 65,535
+    (?: \x38[\x80-\xff]{0,2}[\x00-\x7f] )?                     # response_port
+    (?: \x40[\x80-\xff]{4}[\x01-\x7f]\x4d.{4} )?               # query_time: CoreDNS
+    \x60([\x80-\xff]{4}[\x01-\x7f])\x6d(.{4})                  # response_time: seconds of 29 to 35 bits
+    \x72([\x01-\x7f]|[\x80-\xff]{1,2}[\x01-\x7f])              # response_message: its length
+    """,
+    re.DOTALL | re.VERBOSE,
+)
+"""The fields of a response as CoreDNS and Unbound write them: each at most once, in the order of their numbers."""
+
+
+class TapReader:
+    """Reads the frames of one sender: the usual ones by one pattern, all others by `parse_tap`; both give the same."""
+
+    def __init__(self, peer: bytes) -> None:
+        self._peer = peer
+        self._before: bytes | None = None
+        """What comes before the body of its frames: identity and version, which stay the same, and the body's tag."""
+        self._seconds = b""
+        self._seconds_ms = 0
+        """Response time read last, on the wire and in ms."""
+
+    def read(self, frame: bytes) -> Tap | Reason:
+        """Return the client response in `frame`, or why there is none."""
+        before = self._before
+        if before is None or not frame.startswith(before) or not frame.endswith(_AFTER_BODY):
+            found = parse_tap(frame, self._peer)
+            if isinstance(found, Tap):
+                self._before = _before_body(frame)
+            return found
+        start, end = len(before) + 1, len(frame) - len(_AFTER_BODY)
+        length = frame[start - 1]
+        if length >= 0x80:
+            length = length & 0x7F | frame[start] << 7
+            start += 1
+        if start + length != end or frame[start - 1] >= 0x80:
+            return parse_tap(frame, self._peer)
+        if frame[start] == 0x08 and frame[start + 1] != _CLIENT_RESPONSE:
+            return Reason.OTHER_TAP
+        usual = _USUAL.match(frame, start, end)
+        return parse_tap(frame, self._peer) if usual is None else self._usual(frame, usual, end)
+
+    def _usual(self, frame: bytes, usual: "re.Match[bytes]", end: int) -> Tap | Reason:
+        protocol, client, resolver, port, seconds, nanoseconds, length = usual.groups()
+        start = usual.end()
+        if start + _short_varint(length) != end:
+            return parse_tap(frame, self._peer)
+        if seconds != self._seconds:
+            self._seconds, self._seconds_ms = seconds, _varint(seconds, 0)[0] * 1_000
+        return Tap(
+            client[1:] if client[0] == 4 else unmap(client[1:]),
+            _short_varint(port),
+            self._peer or (unmap(resolver[1:]) if resolver else _NO_ADDRESS),
+            "udp" if protocol[0] in _DATAGRAMS else "tcp",
+            self._seconds_ms + int.from_bytes(nanoseconds, "little") // 1_000_000,
+            frame[start:end],
+        )
+
+
+def _before_body(frame: bytes) -> bytes | None:
+    """Return what stands before the body's length; None where that is not made of a few short fields of octets."""
+    at = 0
+    while frame[at] != _BODY_TAG:
+        if frame[at] & 7 != _OCTETS or frame[at] >= 0x80 or frame[at + 1] >= 0x80:
+            return None
+        at += 2 + frame[at + 1]
+    return frame[: at + 1]
 
 
 def parse_tap(frame: bytes, peer: bytes) -> Tap | Reason:
@@ -68,7 +148,7 @@ def parse_tap(frame: bytes, peer: bytes) -> Tap | Reason:
     return Tap(
         client=client,
         client_port=numbers.get(_M_CLIENT_PORT, 0) & 0xFFFF,
-        resolver=resolver if len(resolver) in (4, 16) else bytes(4),
+        resolver=resolver if len(resolver) in (4, 16) else _NO_ADDRESS,
         transport="udp" if numbers.get(_M_PROTOCOL, 1) in _DATAGRAMS else "tcp",
         time_ms=_time_ms(numbers, _M_RESPONSE_S, _M_RESPONSE_NS) or _time_ms(numbers, _M_QUERY_S, _M_QUERY_NS),
         message=message,
@@ -116,6 +196,15 @@ class _Fields:
             left -= 1
             if at > len(data) or left < 0:
                 raise ValueError("cut short, or more fields than a dnstap message has")
+
+
+def _short_varint(octets: bytes) -> int:
+    """Return the number that one, two or three octets are."""
+    if len(octets) == 2:
+        return octets[0] & 0x7F | octets[1] << 7
+    if len(octets) == 1:
+        return octets[0]
+    return octets[0] & 0x7F | (octets[1] & 0x7F) << 7 | octets[2] << 14
 
 
 def _varint(data: bytes, at: int) -> tuple[int, int]:

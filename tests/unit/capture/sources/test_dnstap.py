@@ -128,6 +128,7 @@ def test_refuses_what_is_over_the_cap_of_all_and_of_one_address(rig: Rig, monkey
 def test_closes_who_is_silent_within_a_handshake_or_a_frame_and_lets_the_others_rest(
     rig: Rig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(dnstap, "LOOK_S", 0.0)
     resting = rig.sender(t.START)
     rig.until_counted(Reason.TAP_SENDERS)
     monkeypatch.setattr(dnstap, "STALL_S", 0.0)
