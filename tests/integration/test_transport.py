@@ -3,7 +3,6 @@
 import base64
 import http.client
 import json
-import socket
 import ssl
 import subprocess
 import time
@@ -12,7 +11,6 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-import yaml
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
@@ -20,9 +18,10 @@ from tests.support.api import Api
 from tests.support.controlplane import Binaries, ControlPlane
 from tests.support.eventually import eventually
 from tests.support.kubelet import CAPTURE, Kubelet, bind_pod, request_token
+from tests.support.manifests import rights
 from tests.support.objects import SHOP, install_crd, load_cluster, replay_pod_events
 from tests.support.packets import a_batch
-from tests.support.processes import GRAPEVINE, Operator, start_capture
+from tests.support.processes import GRAPEVINE, Operator, TlsOperator, start_capture
 from tests.support.truth import intents_of, shop_truth
 
 from grapevine.ingest.certificates import material_of
@@ -32,14 +31,6 @@ from grapevine.wire.schema import CONTENT_TYPE, PATH, Reply
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(300)]
 
-DEPLOY = Path(__file__).parents[2] / "deploy"
-RIGHTS = (
-    "base/namespace.yaml",
-    "base/rbac.yaml",
-    "components/node-capture/namespace.yaml",
-    "components/node-capture/rbac.yaml",
-    "components/node-capture/transport.yaml",
-)
 GROUP_VERSION = "k8s.otterize.com/v2beta1"
 PCAP = SHOP / "capture.pcap"
 
@@ -53,9 +44,8 @@ def plane(control_plane_binaries: Binaries, tmp_path_factory: pytest.TempPathFac
             loaded = load_cluster(api)
             for _ in replay_pod_events(api, loaded=loaded):
                 pass
-            for name in RIGHTS:
-                for document in yaml.safe_load_all((DEPLOY / name).read_text()):
-                    api.apply(document, manager="tests")
+            for document in rights():
+                api.apply(document, manager="tests")
         yield plane
 
 
@@ -70,33 +60,6 @@ def api(plane: ControlPlane) -> Iterator[Api]:
         for each in connection.list("v1", "ConfigMap", CAPTURE):
             connection.delete({"apiVersion": "v1", "kind": "ConfigMap", **each})
         yield connection
-
-
-class TlsOperator(Operator):
-    """The operator as its service account, with a TLS listener on a port of its own that is known as localhost."""
-
-    def __init__(self, plane: ControlPlane, log: Path, **settings: str) -> None:
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self.tls_port = free.getsockname()[1]
-        super().__init__(
-            plane.service_account_kubeconfig("grapevine-system", "grapevine-operator"),
-            log,
-            tls_listen=f"127.0.0.1:{self.tls_port}",
-            tls_secret="grapevine-system/grapevine-serving",  # noqa: S106 - a name
-            tls_names="localhost,grapevine-operator.grapevine-system.svc",
-            park_ms="500",
-            **settings,
-        )
-
-    @property
-    def url(self) -> str:
-        return f"https://localhost:{self.tls_port}"
-
-    def requests(self) -> dict[str, float]:
-        """Return what requests came to, by result."""
-        prefix = 'grapevine_ingest_requests_total{result="'
-        return {k.removeprefix(prefix)[:-2]: v for k, v in self.metrics().items() if k.startswith(prefix)}
 
 
 @pytest.fixture

@@ -15,8 +15,21 @@ OVERLAYS = ("", "overlays/restricted", "overlays/without-crd", "overlays/openshi
 """Directories to apply, below deploy/; the empty one is the default."""
 COMPONENTS = ("gitops", "monitoring", "network-policies", "priority")
 """Components to be added to any overlay; the others belong to one."""
+RIGHTS = (
+    "base/namespace.yaml",
+    "base/rbac.yaml",
+    "components/node-capture/namespace.yaml",
+    "components/node-capture/rbac.yaml",
+    "components/node-capture/transport.yaml",
+)
+"""What the default grants, and the objects that its rules name."""
 
 Object = dict[str, Any]
+
+
+def rights() -> list[Object]:
+    """Return the objects of `RIGHTS`, in the order they can be made."""
+    return [o for name in RIGHTS for o in yaml.safe_load_all((DEPLOY / name).read_text())]
 
 
 @contextmanager

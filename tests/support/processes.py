@@ -11,6 +11,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from tests.support.controlplane import ControlPlane
 from tests.support.eventually import eventually
 
 START_TIMEOUT_S = 60.0
@@ -118,6 +119,32 @@ class Operator:
         process, self._process = self._process, None
         process.send_signal(how)
         return process.wait(30)
+
+
+class TlsOperator(Operator):
+    """The operator as its service account, with a TLS listener on a port of its own that is known as localhost."""
+
+    def __init__(self, plane: ControlPlane, log: Path, **settings: str) -> None:
+        (self.tls_port,) = _free_ports(1)
+        super().__init__(
+            plane.service_account_kubeconfig("grapevine-system", "grapevine-operator"),
+            log,
+            tls_listen=f"127.0.0.1:{self.tls_port}",
+            tls_secret="grapevine-system/grapevine-serving",  # noqa: S106 - a name
+            tls_names="localhost,grapevine-operator.grapevine-system.svc",
+            park_ms="500",
+            **settings,
+        )
+
+    @property
+    def url(self) -> str:
+        """Where capture sends to."""
+        return f"https://localhost:{self.tls_port}"
+
+    def requests(self) -> dict[str, float]:
+        """Return what requests came to, by result."""
+        prefix = 'grapevine_ingest_requests_total{result="'
+        return {k.removeprefix(prefix)[:-2]: v for k, v in self.metrics().items() if k.startswith(prefix)}
 
 
 def start_capture(pcap: Path, operator_url: str, *arguments: str) -> subprocess.Popen[str]:
