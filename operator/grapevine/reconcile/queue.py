@@ -69,7 +69,8 @@ class KeyQueue(Generic[K]):
         self._push(key, now_ms + max(backoff_ms, after_ms))
 
     def hurry(self, now_ms: int) -> None:
-        """Make every waiting key due at once: the process is about to end."""
+        """Make every waiting key due at once and forget its failures: their cause is gone, or the process is to end."""
+        self._failures.clear()
         for key in list(self._due):
             self._push(key, now_ms)
 

@@ -20,8 +20,10 @@ logger = logging.getLogger(__name__)
 
 _MAX_CHANGES = 8
 """Changes to one object in one go; a plan needs two, and two more each time the map changes under a write."""
+_REFUSED_AGAIN_MS = 5_000
+"""Pause after the first refusal: an API server that has just started refuses what it allows a second later."""
 _REFUSED_AFTER_MS = 60_000
-"""Pause after an object was refused for good: its input may be mended, so it is tried again, rarely."""
+"""Pause after an object was refused again: its input may be mended, so it is tried again, rarely."""
 _IDLE_S = 1.0
 _WARN_EVERY_MS = 60_000
 
@@ -47,7 +49,8 @@ class Reconciler:
         self._on_written = on_written
         self._queue: KeyQueue[WorkloadRef] = KeyQueue(coalesce_ms=settings.coalesce_ms)
         self._wake = asyncio.Event()
-        self._refused: set[WorkloadRef] = set()
+        self._refusals: dict[WorkloadRef, int] = {}
+        """Clients whose newest write was refused, and how often in a row."""
         self._warned_ms: dict[str, int] = {}
         self.writes: Counter[str] = Counter()
         """Writes by change (`Create`, `ApplySpec`, `ApplyStatus`), and those that were `retried` or `refused`."""
@@ -60,6 +63,11 @@ class Reconciler:
     def is_pending(self, client: WorkloadRef) -> bool:
         """Whether something of the client may not be written yet."""
         return self._queue.holds(client)
+
+    def hurry(self) -> None:
+        """Try at once what waits, because the API server is back."""
+        self._queue.hurry(self._clock())
+        self._wake.set()
 
     @property
     def depth(self) -> int:
@@ -89,12 +97,11 @@ class Reconciler:
 
         What is refused once more is not waited for: trying again changes nothing before somebody mends it.
         """
-        self._refused.clear()
+        self._refusals.clear()
         try:
             async with asyncio.timeout(timeout_s):
-                while len(self._queue) > len(self._refused):
-                    self._queue.hurry(self._clock())
-                    self._wake.set()
+                while len(self._queue) > len(self._refusals):
+                    self.hurry()
                     await asyncio.sleep(0.01)
         except TimeoutError:
             return False
@@ -109,7 +116,7 @@ class Reconciler:
             is_done, after_ms = await self._settle(client)
             self._queue.finish(client, self._clock(), is_done=is_done, after_ms=after_ms)
             # What is refused for good must not keep other workloads' batches from being called durable.
-            if client in self._refused or not self._queue.holds(client):
+            if self._refusals.get(client, 0) > 1 or not self._queue.holds(client):
                 self._on_written(client)
 
     async def _wait(self) -> None:
@@ -124,7 +131,7 @@ class Reconciler:
 
     async def _settle(self, client: WorkloadRef) -> tuple[bool, int]:
         """Write until the plan is empty; return whether it is, and how long to wait before the next try."""
-        self._refused.discard(client)
+        refusals = self._refusals.pop(client, 0)
         change = None
         try:
             for _ in range(_MAX_CHANGES):
@@ -140,9 +147,9 @@ class Reconciler:
             return False, int((e.after_s or 0) * 1000)
         except PermanentInputError as e:
             self.writes["refused"] += 1
-            self._refused.add(client)
+            self._refusals[client] = refusals + 1
             self._warn("ClientIntents refused", client, e)
-            return False, _REFUSED_AFTER_MS
+            return False, _REFUSED_AFTER_MS if refusals else _REFUSED_AGAIN_MS
         self._warn("ClientIntents keeps changing under us, will retry", client, None)
         return False, 0
 

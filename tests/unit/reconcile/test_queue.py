@@ -120,6 +120,19 @@ def test_hurry_makes_every_waiting_key_due_once() -> None:
     assert [queue.take(1), queue.take(10**6)] == ["k", None]
 
 
+def test_hurry_forgets_failures_so_that_the_next_is_tried_again_soon() -> None:
+    queue = a_queue()
+    queue.add("k", 0)
+    for now_ms in range(0, 10**6, 10**5):
+        queue.take(now_ms)
+        queue.finish("k", now_ms, is_done=False)
+    queue.hurry(10**6)
+    queue.take(10**6)
+    queue.finish("k", 10**6, is_done=False)
+
+    assert queue.next_due_ms() == 10**6 + 500
+
+
 def test_the_memory_of_paces_is_bounded_by_their_age() -> None:
     queue = a_queue()
     for n in range(10_000):

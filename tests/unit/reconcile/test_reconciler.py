@@ -99,9 +99,36 @@ async def test_a_refused_object_holds_no_other_back(rig: Rig) -> None:
     rig.reconciler.enqueue(WEB)
     rig.reconciler.enqueue(CART)
     async with rig.running():
-        await until(lambda: {WEB, CART} <= set(rig.written))
+        await until(lambda: CART in rig.written)
+        rig.now_ms += 5_000
+        rig.reconciler.enqueue(CART)  # wakes the loop
+        await until(lambda: WEB in rig.written)
 
     assert (rig.spec_of("cart"), ("shop", "web") in rig.writer.objects) == (["x"], False)
+
+
+async def test_what_is_refused_once_is_not_called_written(rig: Rig) -> None:
+    rig.fail("web", PermanentInputError("RBAC is not loaded yet"))
+    rig.reconciler.enqueue(WEB)
+    async with rig.running():
+        await until(lambda: rig.reconciler.writes["refused"] == 1)
+        early = list(rig.written)
+        rig.now_ms += 5_000
+        rig.reconciler.enqueue(CART)  # wakes the loop
+        await until(lambda: WEB in rig.written)
+
+    assert (early, rig.spec_of("web")) == ([], ["x"])
+
+
+async def test_hurried_it_tries_at_once_what_waits(rig: Rig) -> None:
+    rig.fail("web", *[RetryableError("unreachable", after_s=600)])
+    rig.reconciler.enqueue(WEB)
+    async with rig.running():
+        await until(lambda: rig.reconciler.writes["retried"] == 1)
+        rig.reconciler.hurry()
+        await until(lambda: rig.written == [WEB])
+
+    assert rig.spec_of("web") == ["x"]
 
 
 async def test_a_flush_ends_where_what_is_left_is_refused(rig: Rig) -> None:
