@@ -33,6 +33,8 @@ class ResolverSettings:
     """How long an observation waits for an object the informers have not delivered yet; they may lag by seconds."""
     max_parked: int = 20_000
     """Observations waiting at once; more are counted as `parking-full` and resolved with what is known."""
+    max_behind_ms: int = 300_000
+    """Longest that batches and what is parked wait while the informers cannot follow; then what is known must do."""
 
     def __post_init__(self) -> None:
         if not _DOMAIN.fullmatch(self.cluster_domain):

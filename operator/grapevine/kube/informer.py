@@ -8,6 +8,7 @@ Source: Kubernetes API concepts, "Efficient detection of changes" and "Retrievin
 """
 
 import asyncio
+import contextlib
 import logging
 import random
 from collections.abc import Callable, Sequence
@@ -37,14 +38,56 @@ _PARTIAL = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1"
 OnRecords = Callable[[list[Change]], None]
 """Takes changes in the order they happened; must be quick, it runs between two reads of the watch."""
 
+OnCurrent = Callable[[bool], None]
+"""Told False when the first kind falls behind the server, and True when none is behind any more."""
+
 _log = logging.getLogger(__name__)
+
+
+class _Behind:
+    """The kinds whose newest request failed or whose place was lost: what changed since is not known.
+
+    A server that is back is found by one of them, and wakes the others from their back-off.
+    """
+
+    def __init__(self, on_current: OnCurrent) -> None:
+        self._on_current = on_current
+        self._kinds: set[str] = set()
+        self._recovery = asyncio.Event()
+
+    def add(self, kind: str) -> None:
+        is_first = not self._kinds
+        self._kinds.add(kind)
+        if is_first:
+            self._on_current(False)
+
+    def discard(self, kind: str) -> None:
+        if kind not in self._kinds:
+            return
+        self._kinds.discard(kind)
+        self._recovery.set()
+        self._recovery = asyncio.Event()
+        if not self._kinds:
+            self._on_current(True)
+
+    async def wait_for_recovery(self, timeout_s: float) -> None:
+        """Return when another kind has caught up, at the latest after `timeout_s`."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(timeout_s):
+                await self._recovery.wait()
 
 
 class Informer:
     """One kind: keeps its cache like the server's state, and says what changed."""
 
     def __init__(
-        self, kind: Kind, session: Session, cache: Cache, on_records: OnRecords, clock: Callable[[], int]
+        self,
+        kind: Kind,
+        session: Session,
+        cache: Cache,
+        on_records: OnRecords,
+        clock: Callable[[], int],
+        behind: _Behind,
     ) -> None:
         self.kind = kind
         self.cache = cache
@@ -63,6 +106,7 @@ class Informer:
         self._session = session
         self._on_records = on_records
         self._clock = clock
+        self._behind = behind
         self._backoff_s = MIN_BACKOFF_S
         self._version = ""
 
@@ -73,6 +117,7 @@ class Informer:
                 await self._list()
                 await self._follow()
             except ExpiredError as error:
+                self._behind.add(self.kind.name)
                 _log.info("listing again", extra={"kind": self.kind.name, "reason": str(error)})
             except GrapevineError as error:
                 await self._back_off(error)
@@ -95,6 +140,7 @@ class Informer:
             self.synced.set()
             _log.info("synced", extra={"kind": self.kind.name, "objects": len(self.cache)})
         self._version = page.version
+        self._behind.discard(self.kind.name)
 
     async def _follow(self) -> None:
         """Watch, one watch after the other, each from where the last one got to.
@@ -120,6 +166,8 @@ class Informer:
         accept = _PARTIAL if self.kind.partial else _JSON
         heard = self.events
         async with self._session.watch(self.kind.path, query, accept=accept, inactivity_s=INACTIVITY_S) as lines:
+            self.last_error = ""
+            self._behind.discard(self.kind.name)
             async for line in lines:
                 event = self.cache.apply_event(line, self._clock())
                 self._version = event.version or self._version
@@ -138,6 +186,7 @@ class Informer:
     async def _back_off(self, error: GrapevineError) -> None:
         self.failures += 1
         self.last_error = str(error)
+        self._behind.add(self.kind.name)
         asked_s = error.after_s if isinstance(error, RetryableError) else None
         wait_s = min(MAX_BACKOFF_S, max(asked_s or 0.0, self._backoff_s * random.uniform(0.5, 1.0)))  # noqa: S311
         level = logging.ERROR if isinstance(error, PermanentInputError) else logging.WARNING
@@ -145,7 +194,10 @@ class Informer:
             level, "cannot follow", extra={"kind": self.kind.name, "reason": str(error), "retry_s": round(wait_s, 1)}
         )
         self._backoff_s = min(MAX_BACKOFF_S, self._backoff_s * 2)
-        await asyncio.sleep(wait_s)
+        if asked_s is None:
+            await self._behind.wait_for_recovery(wait_s)
+        else:
+            await asyncio.sleep(wait_s)
 
 
 class Informers:
@@ -158,11 +210,14 @@ class Informers:
         on_records: OnRecords,
         clock: Callable[[], int],
         kinds: Sequence[Kind] = KINDS,
+        *,
+        on_current: OnCurrent = lambda _: None,
     ) -> None:
         """Take the keys of the pods' override annotations, and a clock of milliseconds since the epoch."""
         decoder = ObjectDecoder(override_annotations)
         self._clock = clock
-        self._informers = [Informer(kind, session, Cache(kind, decoder), on_records, clock) for kind in kinds]
+        behind = _Behind(on_current)
+        self._informers = [Informer(kind, session, Cache(kind, decoder), on_records, clock, behind) for kind in kinds]
 
     async def run(self) -> None:
         """Follow all kinds until cancelled; raises only what `on_records` raises."""

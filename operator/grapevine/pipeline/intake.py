@@ -68,13 +68,12 @@ class Intake:
 
     def retry_parked(self) -> None:
         """Try everything parked again, because objects have arrived."""
-        now_ms = self._clock()
-        self._retry(self._parking.take_all(), is_final=lambda parked: parked.until_ms <= now_ms)
+        self._retry(self._parking.take_all(), is_final=False)
 
     def settle_parked(self, *, only_due: bool) -> None:
         """Decide with what is known about what has waited long enough, or about everything parked."""
         parked = self._parking.take_due(self._clock()) if only_due else self._parking.take_all()
-        self._retry(parked, is_final=lambda _: True)
+        self._retry(parked, is_final=True)
 
     def forget(self) -> None:
         """Drop tombstones that no late batch can need, by observation time."""
@@ -127,11 +126,11 @@ class Intake:
         self._touched.add(found.client)
         return True
 
-    def _retry(self, waiting: Iterable[Parked], *, is_final: Callable[[Parked], bool]) -> None:
+    def _retry(self, waiting: Iterable[Parked], *, is_final: bool) -> None:
         clients_of: dict[BatchId, set[WorkloadRef]] = {}
         for parked in waiting:
             clients = clients_of.setdefault(parked.batch, set())
-            if not self._resolve(parked.observation, clients, is_final=is_final(parked)):
+            if not self._resolve(parked.observation, clients, is_final=is_final):
                 self._parking.put_back(parked)
         for batch, clients in clients_of.items():
             is_whole = batch != self._processing and not self._parking.holds(batch)

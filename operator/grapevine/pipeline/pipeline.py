@@ -14,6 +14,7 @@ from grapevine.model.intents import DesiredIntents, ObservedItem
 from grapevine.model.metric import Metric
 from grapevine.model.target import ServiceDestination, WorkloadTarget
 from grapevine.model.workload import ServiceRef, WorkloadRef
+from grapevine.pipeline.currency import Currency
 from grapevine.pipeline.intake import Intake
 from grapevine.reconcile.actual import ActualStore
 from grapevine.reconcile.ledger import Ledger
@@ -54,6 +55,9 @@ class Pipeline:
             settings=settings.reconcile,
             on_written=self._ledger.written,
         )
+        self._currency = Currency(
+            settle_ms=settings.resolver.park_ms, max_behind_ms=settings.resolver.max_behind_ms, clock=clock
+        )
         self._batches: asyncio.Queue[Batch] = asyncio.Queue(settings.ingest.max_queued_batches)
         self._is_idle = asyncio.Event()
         self._is_idle.set()
@@ -85,6 +89,12 @@ class Pipeline:
         self.graph.retarget(self.index.apply(records), self.index.target_of)
         self._have_records_changed = True
         self._enqueue_dirty()
+
+    def on_current(self, is_current: bool) -> None:
+        """Take in whether the informers follow the cluster; once they do again, so may the writer reach it."""
+        self._currency.put(is_current)
+        if is_current:
+            self._reconciler.hurry()
 
     def on_intents(self, event_type: str | None, resource: Mapping[str, Any]) -> None:
         """Take in a ClientIntents object that appeared, changed or went; `event_type` as the watch gives it."""
@@ -163,6 +173,7 @@ class Pipeline:
                 "grapevine_pipeline_events", "counter", "Batches and oddities, by kind.", dict(self._counts), "event"
             ),
             Metric("grapevine_batches_not_durable", "gauge", "Batches whose edges are not written yet.", open_batches),
+            *self._currency.metrics(),
             *self.intake.metrics(),
             *self.graph.metrics(),
             *self._reconciler.metrics(),
@@ -194,7 +205,9 @@ class Pipeline:
 
     async def _take_in_batches(self) -> None:
         while True:
-            await self.intake.process(await self._batches.get())
+            batch = await self._batches.get()
+            await self._currency.wait()
+            await self.intake.process(batch)
             if self._batches.empty():
                 self._is_idle.set()
 
@@ -206,7 +219,8 @@ class Pipeline:
             if self._have_records_changed:
                 self._have_records_changed = False
                 self.intake.retry_parked()
-            self.intake.settle_parked(only_due=True)
+            if self._currency.may_decide():
+                self.intake.settle_parked(only_due=True)
             if ticks % _HOUSEKEEPING_TICKS == 0:
                 self.intake.forget()
                 for client in self.intake.take_touched():

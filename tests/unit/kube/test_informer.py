@@ -45,9 +45,11 @@ async def watch(request: web.Request, *events: dict[str, object], then_hold: boo
 
 
 @contextlib.asynccontextmanager
-async def following(kubeconfig: str, changes: list[Change]) -> AsyncIterator[Informers]:
+async def following(
+    kubeconfig: str, changes: list[Change], *kinds: Kind, on_current: Callable[[bool], None] = lambda _: None
+) -> AsyncIterator[Informers]:
     async with await Session.open(kubeconfig) as session:
-        informers = Informers(session, (), changes.extend, lambda: 5, [PODS])
+        informers = Informers(session, (), changes.extend, lambda: 5, kinds or (PODS,), on_current=on_current)
         task = asyncio.create_task(informers.run())
         try:
             yield informers
@@ -165,6 +167,58 @@ async def test_a_server_in_trouble_is_asked_again_until_it_answers(serve: Serve)
         await informers.wait_synced(10)
 
     assert [change.name for change in changes if isinstance(change, PodRecord)] == ["a"]
+
+
+async def test_says_once_that_it_is_behind_and_once_that_it_has_caught_up(serve: Serve) -> None:
+    told: list[bool] = []
+    watches = 0
+
+    async def handler(request: web.Request) -> web.StreamResponse:
+        nonlocal watches
+        if "watch" not in request.query:
+            return page("a")
+        watches += 1
+        return web.Response(status=500) if watches < 4 else await watch(request)
+
+    async with following(await serve(handler), [], on_current=told.append):
+        await until(lambda: watches >= 5)  # a silent watch opened again is no news
+
+    assert told == [False, True]
+
+
+async def test_is_behind_from_a_lost_place_until_the_list_is_complete(serve: Serve) -> None:
+    events: list[object] = []
+    lists = 0
+
+    async def handler(request: web.Request) -> web.StreamResponse:
+        nonlocal lists
+        if "watch" in request.query:
+            return await watch(request) if lists > 1 else expired()
+        lists += 1
+        events.append("list")
+        return page("a")
+
+    async with following(await serve(handler), [], on_current=events.append):
+        await until(lambda: True in events)
+
+    assert events == ["list", False, "list", True]
+
+
+async def test_the_first_kind_that_is_answered_wakes_the_others_from_their_back_off(serve: Serve) -> None:
+    asked: list[str] = []
+
+    async def handler(request: web.Request) -> web.StreamResponse:
+        if "watch" in request.query:
+            return await watch(request)
+        asked.append(request.path)
+        return web.Response(status=500) if asked.count(request.path) == 1 else page()
+
+    async with following(await serve(handler), [], PODS, Kind("Node", "/api/v1/nodes")) as informers:
+        pods, _ = informers._informers
+        pods._backoff_s = module.MAX_BACKOFF_S
+        await informers.wait_synced(module.MAX_BACKOFF_S / 4)
+
+    assert sorted(asked) == ["/api/v1/nodes"] * 2 + ["/api/v1/pods"] * 2
 
 
 async def test_what_the_receiver_raises_ends_the_informers(serve: Serve) -> None:

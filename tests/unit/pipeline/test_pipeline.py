@@ -154,6 +154,72 @@ async def test_what_is_parked_resolves_when_its_object_arrives(rig: Rig) -> None
     assert rig.targets("late") == [{"kubernetes": {"name": "cart", "kind": "Deployment"}}]
 
 
+async def test_nothing_is_decided_by_what_was_known_before_the_cluster_was_lost(rig: Rig) -> None:
+    async with rig.running() as pipeline:
+        pipeline.on_current(False)
+        pipeline.offer(a_batch(an_observation(client_ip="10.0.0.9")))
+        rig.now_ms += 60_000
+        await _a_few_ticks()
+        pipeline.on_records([RecordGone(SHOP[2], T0 - 1), a_pod("late", ips=("10.0.0.9",))])  # it changed hands
+        pipeline.on_current(True)
+        await until(lambda: rig.durable() == 1)
+
+    assert [name for _, name in rig.writer.objects] == ["late"]
+
+
+async def test_what_is_parked_waits_on_while_the_cluster_is_lost_and_a_while_longer(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("grapevine.pipeline.pipeline._TICK_S", 0.0)
+    async with rig.running() as pipeline:
+        pipeline.offer(a_batch(an_observation(client_ip="10.0.0.77")))
+        await pipeline.drain()
+        pipeline.on_current(False)
+        rig.now_ms += 60_000
+        await _a_few_ticks()
+        pipeline.on_current(True)
+        await _a_few_ticks()
+        pipeline.on_records([a_pod("late", ips=("10.0.0.77",))])
+        await until(lambda: rig.durable() == 1)
+
+    assert rig.targets("late") == [{"kubernetes": {"name": "cart", "kind": "Deployment"}}]
+
+
+async def test_a_cluster_lost_for_long_holds_nothing_any_more(rig: Rig) -> None:
+    async with rig.running() as pipeline:
+        pipeline.on_current(False)
+        rig.now_ms += 300_000
+        pipeline.offer(a_batch(an_observation(), an_observation(client_ip="10.0.0.77")))
+        await pipeline.drain()
+        rig.now_ms += 5_000
+        await until(lambda: rig.durable() == 1)
+
+    assert (rig.counts(), pipeline.intake.unresolved.by_reason) == ([1], {"no-pod": 1})
+
+
+async def test_a_cluster_found_again_is_written_to_at_once(rig: Rig) -> None:
+    async def before_write(*_: object) -> None:
+        if not is_back:
+            raise RetryableError("unreachable", after_s=600)
+
+    is_back = False
+    rig.writer.before_write = before_write
+    async with rig.running() as pipeline:
+        pipeline.offer(a_batch(an_observation()))
+        await until(lambda: bool(rig.writer.calls))
+        pipeline.on_current(False)
+        is_back = True
+        pipeline.on_current(True)
+        await until(lambda: rig.durable() == 1)
+
+    assert rig.targets() == [{"kubernetes": {"name": "cart", "kind": "Deployment"}}]
+
+
+async def _a_few_ticks() -> None:
+    for _ in range(20):
+        await asyncio.sleep(0)
+
+
 async def test_a_batch_settled_between_its_slices_is_not_durable_before_the_last(rig: Rig) -> None:
     first = an_observation(client_ip="10.0.0.77")
     batch = a_batch(first, *(domain(n) for n in range(600)))
