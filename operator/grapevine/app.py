@@ -81,7 +81,8 @@ async def _serve(settings: OperatorSettings) -> None:
         )
         writer = ApiIntentsWriter(session)
         pipeline = Pipeline(settings, writer, _now_ms)
-        informers = Informers(session, settings.resolver.override_annotations, pipeline.on_records, _now_ms)
+        annotations = settings.resolver.override_annotations
+        informers = Informers(session, annotations, pipeline.on_records, _now_ms, on_current=pipeline.on_current)
         ingest = IngestServer(pipeline, instance)
         tasks = await stack.enter_async_context(asyncio.TaskGroup())
 
@@ -90,7 +91,8 @@ async def _serve(settings: OperatorSettings) -> None:
 
         serving = _serving_certificate(session, settings.tls) if settings.tls else None
         tls_metrics = (serving.metrics,) if serving else ()
-        exposition = Exposition((pipeline.metrics, informers.metrics, ingest.metrics, *tls_metrics))
+        watch = IntentsWatch(pipeline.on_intents, session.credentials)
+        exposition = Exposition((pipeline.metrics, informers.metrics, ingest.metrics, watch.metrics, *tls_metrics))
         health = HealthServer(missing, exposition.render)
         stack.push_async_callback(health.stop)
         await health.start(settings.health_host, settings.health_port)
@@ -114,7 +116,6 @@ async def _serve(settings: OperatorSettings) -> None:
             authenticator = Authenticator(TokenReviewer(session), settings.tls.accounts, pipeline.index)
             await ingest.start_tls(settings.tls.host, settings.tls.port, serving.context, authenticator)
 
-        watch = IntentsWatch(pipeline.on_intents, session.credentials)
         stack.push_async_callback(_end, tasks.create_task(watch.run(), name="kopf"))
         await asyncio.Event().wait()
 
