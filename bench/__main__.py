@@ -12,6 +12,7 @@ from pathlib import Path
 PAGE = Path(__file__).parents[1] / "docs" / "reference" / "benchmarks.md"
 PARTS = {
     "capture": "Capture, from a file",
+    "live": "Capture, on a node under load",
     "plan": "Plan, in memory",
     "operator": "Operator, on a real API server",
 }

@@ -20,6 +20,11 @@ class FakeOperator(ThreadingHTTPServer):
         self.heard = threading.Event()
         """Set with the first batch that is no heartbeat."""
 
+    def take(self, batch: Batch) -> int:
+        """Take a batch and return up to which number all are durable."""
+        self.batches.append(batch)
+        return max(each.header.seq for each in self.batches) if self.is_durable else 0
+
     @contextmanager
     def serving(self) -> Iterator[None]:
         """Serve in a thread of its own while entered."""
@@ -40,9 +45,7 @@ class _Handler(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers["Content-Length"]))
         batch = decode_batch(body, deflate=self.headers["Content-Encoding"] == "deflate")
-        self.server.batches.append(batch)
-        seq = max(each.header.seq for each in self.server.batches)
-        answer = encode_reply(Reply("only", seq if self.server.is_durable else 0))
+        answer = encode_reply(Reply("only", self.server.take(batch)))
         self.send_response(202)
         self.send_header("Content-Length", str(len(answer)))
         self.end_headers()
