@@ -138,7 +138,8 @@ def test_with_all_of_them_it_maps_the_shop(plane: ControlPlane, api: Api, tmp_pa
         assert "cannot" not in operator.log_text()
 
     metadata = [o["metadata"] for o in intents]
-    assert [{"grapevine.dev/origin": "discovered"}] * len(metadata) == [each["labels"] for each in metadata]
+    labels = {"app.kubernetes.io/managed-by": "grapevine", "grapevine.dev/origin": "discovered"}
+    assert [labels] * len(metadata) == [each["labels"] for each in metadata]
     tracked = {"annotations", "ownerReferences", "finalizers"}
     assert [] == [each for each in metadata if tracked & set(each)], "nothing Argo CD or Flux would prune"
     published = api.get("v1", "ConfigMap", CAPTURE, "grapevine-ca")["metadata"]
@@ -155,17 +156,17 @@ def test_without_one_it_says_which(plane: ControlPlane, api: Api, tmp_path: Path
         return grant.refusal in operator.log_text()
 
     with without(api, grant):
-        operator.start(wait=grant.is_for_batches)
         try:
+            operator.start(wait=grant.is_for_batches)
             if grant.is_for_batches:
                 with (
                     Kubelet(plane, tmp_path / "run") as kubelet,
-                    start_capture(PCAP, operator.url, *kubelet.flags) as sent,
+                    start_capture(PCAP, operator.url, *kubelet.flags) as sender,
                 ):
                     try:
                         eventually(says_which, timeout_s=SAID_TIMEOUT_S)
                     finally:
-                        sent.kill()
+                        sender.kill()
             else:
                 eventually(says_which, timeout_s=SAID_TIMEOUT_S)
         finally:
