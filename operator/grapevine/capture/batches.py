@@ -23,6 +23,8 @@ class Batcher:
         """What is listened to now; set by the loop."""
         self.host_ips: tuple[str, ...] = ()
         """Addresses of the node; set by the loop."""
+        self.wants: tuple[str, ...] = ()
+        """What to ask the operator for; set by the loop."""
 
     def batch(self, cut: Cut) -> Batch:
         """Return the next batch. Its `oldest` is 1, for nothing was given up here; the sender knows better."""
@@ -43,4 +45,5 @@ class Batcher:
             hearing=self.hearing,
             host_ips=self.host_ips,
             counters=self._counters.snapshot(),
+            wants=self.wants,
         )

@@ -99,7 +99,7 @@ def read_ca(path: str) -> str:
     Raises:
         RetryableError: it cannot be read, or holds none.
     """
-    text = _read(path, MAX_CA_BYTES, "--ca-file", "is ConfigMap grapevine-ca mounted?")
+    text = read_small(path, MAX_CA_BYTES, "--ca-file", "is ConfigMap grapevine-ca mounted?")
     if "-----BEGIN CERTIFICATE-----" not in text:
         raise RetryableError(f"--ca-file {path}: holds no PEM certificate; the operator writes it to grapevine-ca")
     return text
@@ -111,13 +111,18 @@ def read_token(path: str) -> str:
     Raises:
         RetryableError: it cannot be read, or is no token.
     """
-    token = _read(path, MAX_TOKEN_CHARS, "--token-file", "is the projected service account token mounted?").strip()
+    token = read_small(path, MAX_TOKEN_CHARS, "--token-file", "is the projected service account token mounted?").strip()
     if not token or not token.isprintable() or " " in token:
         raise RetryableError(f"--token-file {path}: holds no token; give one for audience grapevine")
     return token
 
 
-def _read(path: str, limit: int, flag: str, remedy: str) -> str:
+def read_small(path: str, limit: int, flag: str, remedy: str) -> str:
+    """Return the ASCII text of a file of at most `limit` bytes; errors name `flag` and say `remedy`.
+
+    Raises:
+        RetryableError: it cannot be read, is larger, or is not ASCII.
+    """
     try:
         with Path(path).open("rb") as file:
             content = file.read(limit + 1)

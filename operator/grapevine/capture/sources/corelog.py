@@ -13,7 +13,8 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Final, NamedTuple
 
-from grapevine.capture.counters import Reason
+from grapevine.capture.complaints import Complaints
+from grapevine.capture.counters import Counters, Reason
 from grapevine.capture.dns import format_name
 from grapevine.capture.sources.tap import unmap
 from grapevine.model.errors import PermanentInputError
@@ -26,6 +27,8 @@ DEFAULT_FORMATS: Final = (COMMON, SHORT)
 MAX_LINE_BYTES: Final = 4_096
 """Longest line looked at: a name of 255 octets, each escaped, is a quarter of it."""
 MAX_FORMAT_CHARS: Final = 512
+
+_REMEDY: Final = "give --line-format what stands behind `log .` in the Corefile"
 
 _NEEDED: Final = ("remote", "name", "type", "rcode")
 _FIELDS: Final = {
@@ -114,6 +117,26 @@ class LogParser:
             rcode=f"RCODE{rcode}" if rcode.isdecimal() else rcode,
             time_ms=max(0, self._clock.try_read_ns(stamp) or 0) // 1_000_000 if stamp else 0,
         )
+
+
+class LogReader:
+    """Reads lines and counts those that tell of no look-up; complains where the format seems to be another."""
+
+    def __init__(self, parser: LogParser, counters: Counters) -> None:
+        self._parser = parser
+        self._counters = counters
+        self._complaints = Complaints(counters)
+
+    def read(self, line: bytes, who: str, now_s: float) -> LogLine | None:
+        """Return the look-up in a line of `who`'s log; `now_s` is a monotonic clock's."""
+        self._counters.add(Reason.FRAMES)
+        found = self._parser.parse(line)
+        if isinstance(found, LogLine):
+            return found
+        self._counters.add(found)
+        if found is Reason.LOG_FORMAT:
+            self._complaints.add(found, who, _REMEDY, now_s)
+        return None
 
 
 class StampReader:

@@ -9,7 +9,6 @@ import os
 import selectors
 import socket
 import stat
-import sys
 import time
 from collections import Counter
 from dataclasses import dataclass
@@ -19,6 +18,7 @@ from urllib.parse import urlsplit
 
 from grapevine.capture.complaints import Complaints
 from grapevine.capture.counters import Counters, Reason
+from grapevine.capture.keepalive import keep_alive
 from grapevine.capture.sources.framestream import FrameStream
 from grapevine.capture.sources.tap import CONTENT_TYPE, Tap, TapReader, unmap
 from grapevine.model.errors import PermanentInputError
@@ -32,12 +32,10 @@ MAX_HELD_BYTES: Final = 4 << 20
 RECEIVE_BYTES: Final = 16 << 10
 """Read of one connection before the next has its turn: a hundred responses."""
 STALL_S: Final = 15.0
-"""Longest that a handshake or one frame may take; CoreDNS flushes every second."""
+"""Longest that a handshake or one frame may take; CoreDNS flushes every second. A stream that has started may rest for
+hours between frames, so silence alone is no reason to close it."""
 LOOK_S: Final = 1.0
 """How often stalled connections are looked for, while anybody sends."""
-KEEPALIVE_S: Final = 30
-"""Silence after which the kernel asks whether a TCP peer is still there; three asks 10 s apart, and it is gone.
-A stream that has started may rest for hours between frames, so silence alone is no reason to close it."""
 
 _MAX_PATH_BYTES: Final = 107
 """`sun_path` of linux/un.h without its terminator."""
@@ -189,7 +187,7 @@ class DnstapSource:
                 continue
             connected.setblocking(False)
             if peer:
-                _keep_alive(connected)
+                keep_alive(connected)
             connection = _Connection(connected, peer, now_s)
             self._connections.add(connection)
             self._of_peer[peer] += 1
@@ -289,14 +287,6 @@ def _remove_stale(path: str) -> None:
             pass
         except ConnectionRefusedError:
             Path(path).unlink()
-
-
-def _keep_alive(connected: socket.socket) -> None:
-    connected.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-    if sys.platform == "linux":
-        connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, KEEPALIVE_S)
-        connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, 10)
-        connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPCNT, 3)
 
 
 def _send(connected: socket.socket, reply: bytes) -> bool:
