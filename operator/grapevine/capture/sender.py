@@ -35,6 +35,9 @@ BACKOFF_FIRST_S: Final = 0.5
 BACKOFF_MAX_S: Final = 30.0
 MAX_RETRY_AFTER_S: Final = 300.0
 WARN_PERIOD_S: Final = 60.0
+STALL_S: Final = 300.0
+"""What one request may take at most, the look-up of a name included: getaddrinfo tries every server of the node twice
+for each search domain."""
 _STATUS_TOO_LARGE: Final = 413
 
 _log = logging.getLogger(__name__)
@@ -166,12 +169,18 @@ class SenderThread:
         self._defect: Exception | None = None
         self._wake = threading.Event()
         self._is_closing = False
+        self._awake_s = time.monotonic()
+        """When the thread began what it does, or means to wake up."""
         self._thread = threading.Thread(target=self._run, name="sender", daemon=True)
         self._thread.start()
 
     def wake(self) -> None:
         """Have the sender look at once whether something is to be done."""
         self._wake.set()
+
+    def is_stalled(self, now_s: float) -> bool:
+        """Tell whether the thread is over `STALL_S` late at `now_s`, monotonic. Any thread may ask."""
+        return now_s > self._awake_s + STALL_S
 
     def close(self, timeout_s: float) -> None:
         """End the thread, waiting at most `timeout_s` for a request under way; what is left in the spool is lost."""
@@ -184,8 +193,10 @@ class SenderThread:
     def _run(self) -> None:
         try:
             while not self._is_closing:
-                wait_s = self._sender.step(time.monotonic())
+                self._awake_s = time.monotonic()
+                wait_s = self._sender.step(self._awake_s)
                 if wait_s > 0:
+                    self._awake_s = time.monotonic() + wait_s
                     self._wake.wait(wait_s)
                 self._wake.clear()
         except Exception as e:  # a capture that hears and never sends must not look alive

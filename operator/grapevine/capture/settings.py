@@ -53,6 +53,16 @@ class CaptureSettings:
     Kubernetes gives a pod is left for the rest), 120 s for a file."""
     spool_bytes: int
     """Bound on what is kept until it is durable; 8 MiB are 20,000 observations."""
+    match: bool
+    """Report only responses to a query that was heard; for packets, live or from a file with queries in it."""
+    connections: bool
+    """Report TCP connections as they are opened; for packets, live or from a file."""
+    user: int
+    """User and group that a process of root becomes once its packet socket is open: 65532 by default, as in our image.
+    0: it stays root."""
+    watchdog_s: float
+    """A live capture that stands still for so long ends itself; 60 s by default: no request and no look-up of a name
+    holds the reading loop. 0: never."""
     deflate: bool
     """Compress requests: a fifth of the bytes for a millisecond per 100 KiB."""
 
@@ -78,6 +88,9 @@ def load_settings(args: argparse.Namespace, env: Mapping[str, str]) -> CaptureSe
     _require_range("--window-ms", args.window_ms, 100, 60_000)
     _require_range("--drain-timeout", drain_timeout_s, 0, 86_400)
     _require_range("--spool-bytes", args.spool_bytes, 2 << 20, 1 << 30)
+    _require_range("--user", args.user, 0, 2**32 - 2)
+    if args.watchdog:
+        _require_range("--watchdog", args.watchdog, 1, 86_400)
     operator = parse_url(args.operator or env.get(ENV_OPERATOR) or DEFAULT_OPERATOR)
     may_be_plain = args.allow_plain_http or env.get(ENV_ALLOW_PLAIN_HTTP, "").lower() in ("1", "true")
     if not (operator.is_https or may_be_plain or is_loopback(operator.host)):
@@ -105,6 +118,10 @@ def load_settings(args: argparse.Namespace, env: Mapping[str, str]) -> CaptureSe
         window_ms=args.window_ms,
         drain_timeout_s=drain_timeout_s,
         spool_bytes=args.spool_bytes,
+        match=args.match == "on",
+        connections=args.connections == "on",
+        user=args.user,
+        watchdog_s=args.watchdog,
         deflate=args.deflate,
     )
 

@@ -61,6 +61,26 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         metavar="N",
         help="bound on what is kept until the operator has written it (%(default)s)",
     )
+    parser.add_argument(
+        "--match", choices=("on", "off"), default="on", help="believe only responses to queries heard (%(default)s)"
+    )
+    parser.add_argument(
+        "--connections", choices=("on", "off"), default="on", help="report TCP connections opened too (%(default)s)"
+    )
+    parser.add_argument(
+        "--user",
+        type=int,
+        default=65_532,
+        metavar="UID",
+        help="what root becomes once --source packet has its socket, 0 to stay root (%(default)s)",
+    )
+    parser.add_argument(
+        "--watchdog",
+        type=float,
+        default=60.0,
+        metavar="S",
+        help="a live capture that stands still for so long ends itself with code 1; 0 for never (%(default)g)",
+    )
     parser.add_argument("--deflate", action="store_true", help="compress requests")
     parser.set_defaults(func=run)
 
