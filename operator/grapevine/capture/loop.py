@@ -18,6 +18,7 @@ from grapevine.capture.batches import Batcher
 from grapevine.capture.counters import Counters, Reason
 from grapevine.capture.intake import Intake
 from grapevine.capture.operator_link import OperatorLink
+from grapevine.capture.privileges import drop_privileges
 from grapevine.capture.replay import Replay
 from grapevine.capture.sender import Sender, SenderThread
 from grapevine.capture.settings import CaptureSettings
@@ -27,6 +28,7 @@ from grapevine.capture.sources.packet import PacketSource
 from grapevine.capture.sources.pcap import STDIN, PcapSource
 from grapevine.capture.stop import StopSignal
 from grapevine.capture.told import Told
+from grapevine.capture.watchdog import Watchdog
 from grapevine.wire.schema import Hearing
 
 TICK_S: Final = 0.25
@@ -53,18 +55,14 @@ class Outcome:
     """Capture's counters, as `Counters.snapshot`."""
 
 
-T_co = TypeVar("T_co", covariant=True)
 T = TypeVar("T")
 
 
-class Source(Protocol[T_co]):
-    """What the loop needs of a live source; an item is what the intake takes, with its time in ms since the epoch."""
+class Readable(Protocol):
+    """What can be waited on."""
 
     def fileno(self) -> int:
-        """Return what to wait on."""
-
-    def read(self) -> Sequence[tuple[T_co, int]] | None:
-        """Return what can be read without waiting; None at the end."""
+        """Return the file descriptor."""
 
 
 def run(settings: CaptureSettings, report: Callable[[str], None]) -> Outcome:
@@ -88,12 +86,21 @@ def _run_packet(settings: CaptureSettings, stop: StopSignal) -> Outcome:
     intake = Intake("packet", settings.window_ms, counters)
     batcher = Batcher(_random_stream(), settings.node, counters, _now_ms)
     with ExitStack() as stack:
-        source = stack.enter_context(closing(PacketSource()))
+        packets = PacketSource(has_queries=settings.match, has_connections=settings.connections)
+        source = stack.enter_context(closing(packets))
+        # Before the sender's thread is started, which then has none either
+        drop_privileges(settings.user, filter(None, (settings.ca_file, settings.token_file)))
         batcher.hearing = Hearing(("packet",), _now_ms())
         batcher.host_ips = read_host_ips()
         sender, thread = stack.enter_context(_sending(settings, batcher, stop))
+        watchdog = stack.enter_context(Watchdog(settings.watchdog_s, thread.is_stalled))
         refresh_s = time.monotonic() + HOST_IPS_PERIOD_S
-        for _ in _listen(source, intake.packet, intake, stop, TICK_S, lambda: intake.advance(_now_ms())):
+
+        def take() -> bool:
+            source.drain(intake.frame)
+            return True
+
+        for _ in _listen(source, take, intake, stop, TICK_S, lambda: intake.advance(_now_ms()), watchdog):
             cuts = intake.take()
             if cuts:
                 counters.add(Reason.KERNEL_DROPS, source.take_drops())
@@ -114,7 +121,9 @@ def _run_dnstap(settings: CaptureSettings, address: ListenAddress, stop: StopSig
     with ExitStack() as stack:
         source = stack.enter_context(closing(DnstapSource(address, counters)))
         sender, thread = stack.enter_context(_sending(settings, batcher, stop))
-        for _ in _listen(source, told.tap, told, stop, TICK_S, lambda: told.advance(_now_ms())):
+        watchdog = stack.enter_context(Watchdog(settings.watchdog_s, thread.is_stalled))
+        take = _each(source.read, told.tap)
+        for _ in _listen(source, take, told, stop, TICK_S, lambda: told.advance(_now_ms()), watchdog):
             since_ms = source.hearing_since_ms
             batcher.hearing = Hearing(("dnstap",), since_ms) if since_ms is not None else Hearing((), 0)
             for cut in told.take():
@@ -130,7 +139,7 @@ def _run_stdin(settings: CaptureSettings, stop: StopSignal, report: Callable[[st
     with ExitStack() as stack:
         source = stack.enter_context(closing(PcapSource(STDIN)))
         sender, thread = stack.enter_context(_sending(settings, batcher, stop))
-        for _ in _listen(source, intake.packet, intake, stop, QUIET_S, intake.flush):
+        for _ in _listen(source, _each(source.read, intake.packet), intake, stop, QUIET_S, intake.flush):
             if intake.first_ms is not None:
                 batcher.hearing = Hearing(("pcap",), intake.first_ms)
             for cut in intake.take():
@@ -175,30 +184,46 @@ def _sending(settings: CaptureSettings, batcher: Batcher, stop: StopSignal) -> I
         link.close()
 
 
+def _each(read: Callable[[], Sequence[tuple[T, int]] | None], take: Callable[[T, int], None]) -> Callable[[], bool]:
+    """Return what gives everything that can be read, with its time, to `take`; it returns False at the end."""
+
+    def take_each() -> bool:
+        items = read()
+        if items is None:
+            return False
+        for item, time_ms in items:
+            take(item, time_ms)
+        return True
+
+    return take_each
+
+
 def _listen(
-    source: Source[T],
-    take: Callable[[T, int], None],
+    source: Readable,
+    take: Callable[[], bool],
     intake: Intake | Told,
     stop: StopSignal,
     tick_s: float,
     tick: Callable[[], None],
+    watchdog: Watchdog | None = None,
 ) -> Iterator[None]:
-    """Feed the intake by `take` until the source ends or a signal comes; yields whenever windows may have been cut."""
+    """Call `take` whenever the source has something, until it returns False or a signal comes; `tick` in between.
+
+    Yields whenever windows may have been cut.
+    """
+    idle_s = watchdog.period_s if watchdog else None
     with selectors.PollSelector() as selector:
         # poll, for stdin may be a file and epoll takes none
         selector.register(source, selectors.EVENT_READ)
         selector.register(stop, selectors.EVENT_READ)
         while not stop.is_set:
-            ready = selector.select(None if intake.is_idle() else tick_s)
+            ready = selector.select(idle_s if intake.is_idle() else tick_s)
+            if watchdog:
+                watchdog.beat(time.monotonic())
             if not any(key.fileobj is source for key, _ in ready):
                 tick()
-                yield
-                continue
-            items = source.read()
-            if items is None:
+            elif not take():
                 break
-            for item, time_ms in items:
-                take(item, time_ms)
             yield
     intake.flush()
     yield

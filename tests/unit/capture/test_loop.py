@@ -14,9 +14,8 @@ from tests.support import taps as t
 from tests.support.eventually import eventually
 from tests.support.fake_operator import FakeOperator
 
-from grapevine.capture.counters import Reason
-from grapevine.capture.frames import Packet, parse_frame
 from grapevine.capture.replay import read_batches
+from grapevine.capture.sources.ring import Sink
 from grapevine.cli.main import main
 
 SHOP = str(Path(__file__).parents[2] / "data" / "shop" / "capture.pcap")
@@ -122,19 +121,22 @@ def test_reports_stdin_while_it_is_still_open_and_ends_with_sigterm(operator: Fa
 
 
 class OnePacket:
-    """A packet source that hears one response; then the process is told to end."""
+    """A packet source that hears one query and its response; then the process is told to end."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, has_queries: bool, has_connections: bool) -> None:
+        assert (has_queries, has_connections) == (True, False)
         self._read_end, self._write_end = os.pipe()
         os.write(self._write_end, b"x")
 
     def fileno(self) -> int:
         return self._read_end
 
-    def read(self) -> list[tuple[Packet | Reason, int]]:
+    def drain(self, sink: Sink) -> None:
         os.read(self._read_end, 1)
         os.kill(os.getpid(), signal.SIGTERM)
-        return [(parse_frame(276, p.cooked_v2(p.ipv4(p.udp(p.dns_response())))), 1_000)]
+        query = p.udp(p.dns_response(flags=0x0100), src_port=40_000, dst_port=53)
+        for frame in (p.ipv4(query, src=p.CLIENT, dst=p.RESOLVER), p.ipv4(p.udp(p.dns_response()))):
+            sink(frame, 0, len(frame), 0x0800, p.OUTGOING, 1_000)
 
     def take_drops(self) -> int:
         return 3
@@ -146,7 +148,9 @@ class OnePacket:
 
 def test_a_signal_flushes_the_window_that_is_open(operator: FakeOperator, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("grapevine.capture.loop.PacketSource", OnePacket)
-    assert main(["capture", "--operator", operator.url, "--node", "node-1", "--window-ms", "60000"]) == 0
+    monkeypatch.setattr("grapevine.capture.loop.drop_privileges", lambda *_: None)  # they would be this process's
+    words = ["--operator", operator.url, "--node", "node-1", "--window-ms", "60000", "--connections", "off"]
+    assert main(["capture", *words]) == 0
     (batch,) = [batch for batch in operator.batches if batch.header.seq]
     assert [o.qname for o in batch.observations] == ["www.example.com"]
     assert (batch.header.node, batch.header.hearing.sources) == ("node-1", ("packet",))
