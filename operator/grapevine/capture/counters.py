@@ -27,18 +27,26 @@ class Reason(StrEnum):
         return member
 
     FRAMES = "frames", "flow", "frames read from the source"
-    SEGMENTS = "segments", "flow", "TCP segments from port 53, with or without data"
+    SEGMENTS = "segments", "flow", "TCP segments from or to port 53, with or without data"
     MESSAGES = (
         "messages",
         "flow",
         "DNS messages: UDP datagrams from port 53, messages reassembled from TCP or told by dnstap",
     )
     EVENTS = "events", "flow", "responses reported, the copies of one counted once"
+    QUERIES = "queries", "flow", "DNS queries heard, each copy: datagrams to port 53, messages reassembled from TCP"
     FOLDED = "folded", "flow", "further copies of a response, and a server's own look-ups on the way to it"
+
+    CONNECTIONS = "connections", "flow", "TCP connections begun (SYN without ACK), the copies of one counted once"
+    CONNECTIONS_FOLDED = "connections-folded", "flow", "further copies of a SYN, and its repeats within seconds"
 
     NOT_IP = "not-ip", "skip", "frame carries neither IPv4 nor IPv6"
     NOT_UDP_TCP = "not-udp-tcp", "skip", "packet carries neither UDP nor TCP"
-    NOT_A_RESPONSE = "not-from-port-53", "skip", "datagram or segment that does not come from port 53: mostly queries"
+    OTHER_PORT = (
+        "other-port",
+        "skip",
+        "datagram or segment neither from nor to port 53, and no beginning of a connection",
+    )
     LATER_FRAGMENT = "later-fragment", "skip", "fragment other than the first: it has no ports"
     SHORT_FRAME = "short-frame", "reject", "headers cut short by the snap length, or lengths in them that lie"
     CUT_PAYLOAD = "cut-payload", "partial", "payload cut by the snap length or by fragmentation; used up to the cut"
@@ -85,6 +93,11 @@ class Reason(StrEnum):
     LOG_REFUSED = "log-refused", "loss", "log streams the API server refused, and is asked for again"
 
     SHORT_MESSAGE = "short-message", "reject", "message shorter than a DNS header"
+    UNSOLICITED = (
+        "unsolicited",
+        "reject",
+        "response without a query of the same client, port, id and question before it",
+    )
     QUERY = "query", "skip", "message from port 53 that is a query (QR=0)"
     OPCODE = "opcode", "skip", "response to something else than QUERY: NOTIFY, UPDATE, …"
     QUESTION_COUNT = "question-count", "reject", "response without exactly one question"
@@ -104,6 +117,26 @@ class Reason(StrEnum):
 
     FOLD_EARLY = "fold-early", "loss", "responses reported before their time for the cap on held ones; may count twice"
     WINDOW_FULL = "window-full", "loss", "responses not reported: the window already held its cap of distinct ones"
+    CONNECTIONS_FULL = (
+        "connections-full",
+        "loss",
+        "connections not reported: the window, or what one client may have in it, was full",
+    )
+    QUERIES_EVICTED = (
+        "queries-evicted",
+        "loss",
+        "unanswered queries forgotten early for the cap; a response that still comes is unsolicited",
+    )
+    NAME_FLOOD = (
+        "name-flood",
+        "partial",
+        "responses to a client over its cap of distinct observations; reported as `*.` and what their names are below",
+    )
+    REPEATS_EVICTED = (
+        "repeats-evicted",
+        "flow",
+        "known responses forgotten early for the cap; decoded again when they come",
+    )
     KERNEL_DROPS = "kernel-drops", "loss", "packets the kernel dropped because capture did not read fast enough"
 
     SPOOL_OVERFLOW = "spool-overflow", "loss", "batches dropped, oldest first, for the cap on what waits to be durable"

@@ -24,7 +24,8 @@ MAX_RECORDS_DECODED: Final = 2 * MAX_ANSWERS
 MAX_NAME_STEPS: Final = 1_000
 """Labels and pointers followed in one message, all names together: about 2 ms of dnslib."""
 
-_HEADER: Final = Struct("!HHHHHH")
+_HEADER: Final = Struct("!2xHHH")
+"""Flags, number of questions, number of answers."""
 _RECORD: Final = Struct("!HHIH")
 _QR: Final = 0x8000
 _OPCODE: Final = 0x7800
@@ -47,9 +48,8 @@ _ESCAPED: Final = tuple(chr(o) if 32 < o < 127 and chr(o) not in ".\\" else f"\\
 
 @dataclass(frozen=True, slots=True)
 class Response:
-    """One DNS response, decoded as far as it could be; names and types as in `DnsObservation`."""
+    """One DNS response but for its id, decoded as far as it could be; names and types as in `DnsObservation`."""
 
-    transaction_id: int
     qname: str
     qtype: str
     rcode: str
@@ -59,21 +59,33 @@ class Response:
     cnames: tuple[str, ...]
     notes: tuple[Reason, ...]
     """What is missing although the response is used: `BAD_RECORD`, `CUT_ANSWERS`, once each."""
+    ttls: tuple[int, ...] = ()
+    """Where in the message the TTL of each answer record stands, in wire order."""
+    end: int = -1
+    """Where the answer section ends: a message with the same flags, counts and octets up to there, but for id and TTLs,
+    is the same response. -1 where it need not be: with notes, or with a name that is read from the octets of a TTL."""
 
 
-def parse_response(message: bytes) -> Response | Reason:
-    """Return the response in `message`, or why it is none. Never raises; bounded to about 5 ms on any input."""
+def find_fault(message: bytes) -> Reason | None:
+    """Return why the header is that of no response which could be used; None for one that may be."""
     if len(message) < HEADER_BYTES:
         return Reason.SHORT_MESSAGE
-    transaction_id, flags, questions, answers, _, _ = _HEADER.unpack_from(message)
+    flags, questions, answers = _HEADER.unpack_from(message)
     if not flags & _QR:
         return Reason.QUERY
     if flags & _OPCODE:
         return Reason.OPCODE
     if questions != 1:
         return Reason.QUESTION_COUNT
-    if flags & _TC and not answers:
-        return Reason.TRUNCATED_RESPONSE
+    return Reason.TRUNCATED_RESPONSE if flags & _TC and not answers else None
+
+
+def parse_response(message: bytes) -> Response | Reason:
+    """Return the response in `message`, or why it is none. Never raises; bounded to about 5 ms on any input."""
+    fault = find_fault(message)
+    if fault is not None:
+        return fault
+    flags, _, answers = _HEADER.unpack_from(message)
     reader = _Reader(message)
     try:
         question = reader.question()
@@ -85,13 +97,14 @@ def parse_response(message: bytes) -> Response | Reason:
     reader.records(answers, question.qtype)
     rcode = flags & _RCODE
     return Response(
-        transaction_id=transaction_id,
         qname=qname,
         qtype=QTYPE.forward.get(question.qtype) or f"TYPE{question.qtype}",
         rcode=RCODE.forward.get(rcode) or f"RCODE{rcode}",
         answers=tuple(sorted(reader.answers)[:MAX_ANSWERS]),
         cnames=tuple(_chain(qname, reader.cnames)[:MAX_ANSWERS]),
         notes=reader.notes(),
+        ttls=tuple(reader.ttls),
+        end=reader.end(),
     )
 
 
@@ -118,6 +131,16 @@ class _Reader:
         self.answers: set[str] = set()
         self.cnames: list[tuple[str, str]] = []
         """Owner and target of each CNAME record, in wire order."""
+        self.ttls: list[int] = []
+        self._records_end = HEADER_BYTES
+        self._jumps: list[tuple[int, int]] = []
+        """Octets of names that were reached by pointers, from and to."""
+
+    def end(self) -> int:
+        """Return `Response.end`."""
+        if self.notes() or any(a < ttl + 4 and ttl < b for a, b in self._jumps for ttl in self.ttls):
+            return -1
+        return self._records_end
 
     def notes(self) -> tuple[Reason, ...]:
         """Return what could not be read."""
@@ -144,6 +167,7 @@ class _Reader:
             except _PARSE_ERRORS:
                 self._note_failure()
                 return
+            self.ttls.append(fixed + 4)
             data = fixed + _RECORD.size
             if rclass == _IN and rtype in (qtype, _CNAME):
                 decoded += 1
@@ -152,6 +176,7 @@ class _Reader:
                 except _PARSE_ERRORS:
                     self._note_failure()
             start = data + length
+        self._records_end = start
 
     def _note_failure(self) -> None:
         if self._steps_left < 0:
@@ -203,7 +228,10 @@ class _Reader:
                 raise ValueError("too many labels")
             length = message[offset]
             if length == 0:
-                return offset + 1 if end < 0 else end
+                if end < 0:
+                    return offset + 1
+                self._jumps.append((run, offset + 1))
+                return end
             if length < 0x40:
                 octets += length + 1
                 offset += length + 1
@@ -216,6 +244,8 @@ class _Reader:
                     raise ValueError("pointer does not lead backwards, or one of too many")
                 if end < 0:
                     end = offset + 2
+                else:
+                    self._jumps.append((run, offset + 2))
                 offset = run = target
             else:
                 raise ValueError("reserved label type")

@@ -13,6 +13,7 @@ from grapevine.capture.counters import Reason
 
 UDP: Final = 17
 TCP: Final = 6
+DNS_PORT: Final = 53
 
 DIRECTION_UNKNOWN: Final = -1
 DIRECTION_OUTGOING: Final = 4

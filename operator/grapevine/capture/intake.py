@@ -1,75 +1,205 @@
-"""Frame in, cut windows out: joins frames, streams, dns and window for all sources of frames. Pure; nothing raises."""
+"""Frame in, cut windows out: joins the parts for all sources of frames. Pure; nothing in it raises.
 
-from typing import Final
+`Intake.frame` is what every frame of a node goes through, so it is written for speed: what nearly every frame is, a UDP
+datagram of DNS over plain IPv4 or IPv6 whose response is known by its bytes, is handled there and then, without a call.
+All else takes the way of `packet`, which gives the same for the same frame.
+"""
 
+from struct import Struct
+from typing import Final, Literal, NamedTuple
+
+from grapevine.capture.connections import Connections
 from grapevine.capture.counters import Counters, Reason
-from grapevine.capture.dns import Response, parse_response
-from grapevine.capture.frames import TCP, Packet, parse_network
+from grapevine.capture.dns import HEADER_BYTES, Response, find_fault, parse_response
+from grapevine.capture.flood import Flood, parent_key
+from grapevine.capture.frames import DNS_PORT, ETHERTYPE_IPV4, ETHERTYPE_IPV6, TCP, Packet, parse_network
+from grapevine.capture.matching import GENERATION_MS, MAX_FRAMES, Exchanges
+from grapevine.capture.repeats import Repeats
 from grapevine.capture.streams import Streams
-from grapevine.capture.window import MAX_BACKWARD_MS, Copy, Cut, Folder, Window
+from grapevine.capture.window import MAX_BACKWARD_MS, Cut, DnsTally, Window
 
-DNS_PORT: Final = 53
+Matching = Literal["on", "off", "auto"]
+"""Whether a response must have a query. `auto`: from the first query on, for a file may have responses alone."""
+
+_PORT: Final = DNS_PORT.to_bytes(2, "big")
+_IPV4: Final = Struct("!BxH2xHxB2x4s4s2s2sH2x2s").unpack_from
+"""Version and length, total length, fragment, protocol, source, destination; ports and length of UDP; id of DNS."""
+_IPV6: Final = Struct("!B3xHBx16s16s2s2sH2x2s").unpack_from
+"""Version, length, next header, source, destination; ports and length of UDP; id of DNS."""
+_MIN_QUESTION_BYTES: Final = 5
+"""The root's name, type and class."""
+_MIN_IPV4_BYTES: Final = 20 + 8 + HEADER_BYTES + _MIN_QUESTION_BYTES
+_MIN_IPV6_BYTES: Final = 40 + 8 + HEADER_BYTES + _MIN_QUESTION_BYTES
+_FRAGMENTED: Final = 0x3FFF
+_SYN, _SYN_MASK = 0x02, 0x17
+"""SYN, and not ACK, RST or FIN."""
 
 
 class Intake:
-    """Takes packets and the passing of time; gives windows of observations.
+    """Takes frames and the passing of time; gives windows of observations.
 
-    Work a packet is constant but for decoding the DNS message; memory is bounded by the bounds of its parts.
+    Work a frame is constant but for decoding what is new; memory is bounded by the bounds of its parts.
     """
 
-    def __init__(self, source: str, window_ms: int, counters: Counters) -> None:
+    def __init__(
+        self,
+        source: str,
+        window_ms: int,
+        counters: Counters,
+        *,
+        matching: Matching = "auto",
+        takes_connections: bool = True,
+    ) -> None:
         self._counters = counters
+        self._takes_connections = takes_connections
         self._streams = Streams(counters)
-        self._folder = Folder(counters)
+        self._exchanges = Exchanges(counters, is_matching=matching == "on")
+        self._awaits_query = matching == "auto"
+        self._repeats: Repeats[DnsTally] = Repeats(counters)
+        self._connections = Connections(counters)
+        self._flood = Flood()
+        self._flood_window = 0
         self._window = Window(source, window_ms, counters)
         self._cuts: list[Cut] = []
         self.first_ms: int | None = None
-        """Time of the first packet; None before it."""
-        self.newest_ms = 0
-        """Newest time heard of; 0 before the first packet."""
+        """Time of the first frame; None before it."""
+        self._newest_ms = 0
+        self._last_ms = 0
+        self._low_ms = self._due_ms = 0
+        """A frame's time must be between them, or something is to be done before it."""
+        self._queries_left = self._queries_granted = 0 if self._awaits_query else MAX_FRAMES
+        self._responses_left = MAX_FRAMES
+        """What the generation of `Exchanges` may still take; counted down, so that it counts and bounds in one."""
+
+    @property
+    def newest_ms(self) -> int:
+        """Newest time heard of; 0 before the first frame."""
+        return max(self._newest_ms, self._last_ms)
 
     def is_idle(self) -> bool:
         """Tell whether nothing is held that the passing of time would cut."""
-        return not self._folder and not self._window
+        return not self._exchanges and not self._window
 
     def frame(self, data: bytes, start: int, end: int, ethertype: int, direction: int, time_ms: int) -> None:
         """Take one frame: its network header is at `start` of `data`, octets up to `end` were captured.
 
         `ethertype` may be a VLAN tag's, whose rest then stands at `start`; `direction` is as in `frames.Packet`.
         """
-        self.packet(parse_network(data, start, end, ethertype, direction), time_ms)
+        if not self._low_ms <= time_ms < self._due_ms:
+            self._begin(time_ms)
+        self._last_ms = time_ms
+        if ethertype == ETHERTYPE_IPV4 and end - start >= _MIN_IPV4_BYTES:
+            version, length, fragment, proto, src, dst, src_port, dst_port, udp_length, transaction = _IPV4(data, start)
+            stop = start + length
+            is_plain = version == 0x45 and proto == 17 and not fragment & _FRAGMENTED and length == udp_length + 20
+            message = start + 28
+        elif ethertype == ETHERTYPE_IPV6 and end - start >= _MIN_IPV6_BYTES:
+            version, length, proto, src, dst, src_port, dst_port, udp_length, transaction = _IPV6(data, start)
+            stop = start + 40 + length
+            is_plain = proto == 17 and length == udp_length and version >> 4 == 6
+            message = start + 48
+        else:
+            self._packet(parse_network(data, start, end, ethertype, direction), time_ms)
+            return
+        if is_plain and stop <= end:
+            behind = data.find(0, message + 12, stop) + 5
+            if behind > 4 and behind <= stop:
+                if src_port == _PORT:
+                    self._responses_left = left = self._responses_left - 1
+                    if left < 0:
+                        self._end_generation(time_ms)
+                    tail = data[message + 2 : behind]
+                    name = src + dst + tail
+                    key = dst + dst_port + transaction + tail[10:]
+                    exchanges = self._exchanges
+                    recent = exchanges.recent
+                    entry = self._repeats.recent.get(name)
+                    if (
+                        entry is not None
+                        and behind + entry.size <= stop
+                        and data[behind : behind + entry.size] == entry.raw
+                        and recent.get(key, exchanges) is None
+                    ):
+                        recent[key] = (entry.known, time_ms, direction)
+                    else:
+                        heard = _Heard(data[message:stop], behind - message, dst, dst_port, src, "udp", key, name)
+                        self._respond(heard, direction, time_ms)
+                    return
+                if dst_port == _PORT:
+                    self._queries_left = left = self._queries_left - 1
+                    if left < 0:
+                        self._end_generation(time_ms)
+                    key = src + src_port + transaction + data[message + 12 : behind]
+                    recent = self._exchanges.recent
+                    if key not in recent:
+                        recent[key] = None
+                    return
+        self._packet(parse_network(data, start, end, ethertype, direction), time_ms)
 
     def packet(self, packet: Packet | Reason, time_ms: int) -> None:
         """Take one frame's content, or why it has none."""
-        if self.first_ms is None:
-            self.first_ms = time_ms
-        self._counters.add(Reason.FRAMES)
-        self.advance(time_ms)
-        if isinstance(packet, Reason):
-            self._counters.add(packet)
-        elif packet.src_port != DNS_PORT:
-            self._counters.add(Reason.NOT_A_RESPONSE)
-        else:
-            self._payload(packet, time_ms)
+        if not self._low_ms <= time_ms < self._due_ms:
+            self._begin(time_ms)
+        self._last_ms = time_ms
+        self._packet(packet, time_ms)
 
     def advance(self, now_ms: int) -> None:
         """Let time pass: what has waited long enough is released, a window that is over is cut."""
-        if now_ms < self.newest_ms - MAX_BACKWARD_MS:
+        if now_ms < self._newest_ms - MAX_BACKWARD_MS:
             self.flush()
-            self.newest_ms = now_ms
-        self.newest_ms = max(self.newest_ms, now_ms)
-        self._release(self.newest_ms)
-        self._keep(self._window.advance(self.newest_ms))
+            self._newest_ms = self._last_ms = now_ms
+            self._exchanges.reset()
+            self._repeats.reset()
+            self._connections.reset()
+        now_ms = self._newest_ms = max(self.newest_ms, now_ms)
+        self._settle()
+        due_ms = self._exchanges.due_ms
+        if now_ms >= due_ms:
+            self._turn(now_ms)
+            if now_ms >= due_ms + GENERATION_MS:
+                self._turn(now_ms)
+        self._repeats.advance(now_ms)
+        self._keep(self._window.advance(now_ms))
+        if self._flood_window != self._window.number:
+            self._flood_window = self._window.number
+            self._flood.clear()
+        self._low_ms = now_ms - MAX_BACKWARD_MS
+        self._due_ms = 0 if self.first_ms is None else min(self._exchanges.due_ms, self._window.end_ms)
 
     def flush(self) -> None:
         """Cut everything held, complete or not."""
-        self._release(None)
+        self._settle()
+        for _ in range(2):
+            self._turn(self.newest_ms)
         self._keep(self._window.flush())
+
+    def has_cuts(self) -> bool:
+        """Tell whether windows have been cut since the last call of `take`."""
+        return bool(self._cuts)
 
     def take(self) -> list[Cut]:
         """Return the windows cut since the last call."""
         cuts, self._cuts = self._cuts, []
         return cuts
+
+    def _begin(self, time_ms: int) -> None:
+        """Let time pass before a frame."""
+        if self.first_ms is None:
+            self.first_ms = time_ms
+        self.advance(time_ms)
+
+    def _packet(self, packet: Packet | Reason, time_ms: int) -> None:
+        self._counters.add(Reason.FRAMES)
+        if isinstance(packet, Reason):
+            self._counters.add(packet)
+        elif packet.src_port == DNS_PORT or packet.dst_port == DNS_PORT:
+            self._payload(packet, time_ms)
+        elif packet.proto == TCP and packet.flags & _SYN_MASK == _SYN and self._takes_connections:
+            tally = self._connections.find(packet, time_ms)
+            if tally is not None:
+                self._keep(self._window.count(tally, time_ms))
+        else:
+            self._counters.add(Reason.OTHER_PORT)
 
     def _payload(self, packet: Packet, time_ms: int) -> None:
         if packet.is_cut:
@@ -82,24 +212,79 @@ class Intake:
             self._message(packet.payload, packet, "udp", time_ms)
 
     def _message(self, message: bytes, packet: Packet, transport: str, time_ms: int) -> None:
-        response = self._parse(message)
-        if response is None:
+        """Take a message that came by another way than nearly all do."""
+        if self._exchanges.is_full():
+            self._end_generation(time_ms)
+        if packet.src_port == DNS_PORT:
+            self._counters.add(Reason.MESSAGES)
+            port = packet.dst_port.to_bytes(2, "big")
+            self._respond(_hear(message, packet.dst, port, packet.src, transport), packet.direction, time_ms)
+        else:
+            self._counters.add(Reason.QUERIES)
+            port = packet.src_port.to_bytes(2, "big")
+            self._ask(_hear(message, packet.src, port, packet.dst, transport).key)
+
+    def _ask(self, key: bytes) -> None:
+        self._exchanges.ask(key)
+        self._find_first_query()
+
+    def _find_first_query(self) -> bool:
+        """Have responses matched from the first query on; tell whether this was it."""
+        is_first = self._awaits_query
+        if is_first:
+            self._awaits_query = False
+            self._exchanges.is_matching = True
+            self._settle()
+        return is_first
+
+    def _respond(self, heard: "_Heard", direction: int, time_ms: int) -> None:
+        """Take a response that is new, a copy, unsolicited or no response at all."""
+        fault = find_fault(heard.message)
+        if fault is not None:
+            self._counters.add(fault)
+            if fault is Reason.QUERY and heard.port == _PORT:  # some servers ask from port 53
+                self._ask(_hear(heard.message, heard.resolver, _PORT, heard.client, heard.transport).key)
             return
-        self._folder.add(
-            Copy(
-                time_ms=time_ms,
-                client=packet.dst,
-                client_port=packet.dst_port,
-                resolver=packet.src,
-                transport=transport,
-                direction=packet.direction,
-                response=response,
-            ),
-            time_ms,
-        )
+        same = 2 + heard.behind - HEADER_BYTES  # id and question
+        refusal = self._exchanges.expects(heard.key, same, direction)
+        if refusal is not None:
+            self._counters.add(refusal)
+            return
+        message, behind, name = heard.message, heard.behind, heard.name
+        tally = self._repeats.find(name, message, behind, len(message), time_ms) or self._decode(heard, time_ms)
+        if tally is not None:
+            self._exchanges.hold(heard.key, (tally, time_ms, direction))
+
+    def _decode(self, heard: "_Heard", time_ms: int) -> DnsTally | None:
+        """Return what a response that is not known counts on; None if it is none, or does not fit into the window."""
+        if not self._repeats.is_due_again(heard.name) and not self._flood.admits_name(heard.client):
+            return self._fold(heard)
+        response = self._parse(heard.message)
+        if response is None:
+            return None
+        tally = self._window.tally(heard.client, heard.resolver, response, heard.transport)
+        self._repeats.learn(heard.name, heard.message, heard.behind, response, tally, time_ms)
+        return tally
+
+    def _fold(self, heard: "_Heard") -> DnsTally | None:
+        """Return the tally of all names below the parent of this one's, which is not decoded but for the first."""
+        sockets = heard.name[: -(heard.behind - 2)]
+        key = parent_key(sockets, heard.message, heard.message[HEADER_BYTES : heard.behind])
+        tally = self._flood.folded.get(key)
+        if tally is not None:
+            return tally
+        if self._flood.admits_parent(heard.client):
+            response = self._parse(heard.message)
+            if response is None:
+                return None
+            tally = self._window.fold(self._window.tally(heard.client, heard.resolver, response, heard.transport))
+            if tally is not None:
+                self._flood.folded[key] = tally
+                return tally
+        self._counters.add(Reason.WINDOW_FULL)
+        return None
 
     def _parse(self, message: bytes) -> Response | None:
-        self._counters.add(Reason.MESSAGES)
         response = parse_response(message)
         if isinstance(response, Reason):
             self._counters.add(response)
@@ -108,10 +293,68 @@ class Intake:
             self._counters.add(note)
         return response
 
-    def _release(self, now_ms: int | None) -> None:
-        for event in self._folder.release(now_ms):
-            self._keep(self._window.add(event))
+    def _end_generation(self, time_ms: int) -> None:
+        """Make room in the table of queries and responses before its time, or see that this is the first query."""
+        if not self._find_first_query():
+            self._settle()
+            self._turn(time_ms, is_early=True)
+
+    def _turn(self, now_ms: int, *, is_early: bool = False) -> None:
+        """Count the responses whose copies must have come."""
+        events = 0
+        for held in self._exchanges.turn(now_ms, is_early=is_early):
+            if held is None:
+                continue
+            tally, time_ms, _ = held
+            if tally.count:
+                events += 1
+                tally.count += 1
+                if time_ms > tally.last_ms:
+                    tally.last_ms = time_ms
+                elif time_ms < tally.first_ms:
+                    tally.first_ms = time_ms
+            else:
+                self._keep(self._window.count(tally, time_ms))
+        self._counters.add(Reason.EVENTS, events)
+        self._due_ms = min(self._exchanges.due_ms, self._window.end_ms)
+
+    def _settle(self) -> None:
+        """Put the frames counted down into the counters."""
+        queries = self._queries_granted - self._queries_left
+        responses = MAX_FRAMES - self._responses_left
+        self._counters.add(Reason.FRAMES, queries + responses)
+        self._counters.add(Reason.QUERIES, queries)
+        self._counters.add(Reason.MESSAGES, responses)
+        self._queries_left = self._queries_granted = 0 if self._awaits_query else MAX_FRAMES
+        self._responses_left = MAX_FRAMES
 
     def _keep(self, cut: Cut | None) -> None:
         if cut is not None:
             self._cuts.append(cut)
+
+
+class _Heard(NamedTuple):
+    """A message with a question, and what it is known by."""
+
+    message: bytes
+    behind: int
+    """Where its question ends."""
+    client: bytes
+    port: bytes
+    resolver: bytes
+    transport: str
+    key: bytes
+    """For `Exchanges`."""
+    name: bytes
+    """For `Repeats`."""
+
+
+def _hear(message: bytes, client: bytes, port: bytes, resolver: bytes, transport: str) -> _Heard:
+    behind = message.find(0, HEADER_BYTES) + _MIN_QUESTION_BYTES
+    if not _MIN_QUESTION_BYTES <= behind - HEADER_BYTES <= len(message) - HEADER_BYTES:
+        behind = len(message)
+    prefix = b"" if transport == "udp" else b"t"
+    key = prefix + client + port + message[:2] + message[HEADER_BYTES:behind]
+    return _Heard(
+        message, behind, client, port, resolver, transport, key, prefix + resolver + client + message[2:behind]
+    )

@@ -47,7 +47,8 @@ class Replay:
                 for linktype, data, time_ms in frames:
                     start, ethertype, direction = locate(linktype, data)
                     self._intake.frame(data, start, len(data), ethertype, direction, time_ms)
-                    yield from self._cut()
+                    if self._intake.has_cuts():
+                        yield from self._cut()
             warning = source.finish()
         if warning:
             self._report(warning)

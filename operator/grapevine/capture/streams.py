@@ -1,10 +1,10 @@
 """DNS over TCP: segments → messages (RFC 7766 §8: two octets of length, then the message). Pure; time is packet time.
 
-Only the direction from the server is looked at. A flow is (server, port, client, port), so the two copies of a
-connection that a node shows, before and after un-NAT, are two flows; their messages are folded later.
+A flow is one direction of a connection, (source, port, destination, port), so the copies of a connection that a node
+shows, before and after un-NAT, are flows of their own; their messages are folded later.
 
 Bounds: flows, bytes kept in all of them, segments and bytes out of order in one, silence. What goes over is counted
-and the flow is dropped; a dropped flow is taken up again at the next segment that starts with a response.
+and the flow is dropped; a dropped flow is taken up again at the next segment that starts with a message.
 Amortised constant work a segment, but for out-of-order ones (linear in at most `MAX_PENDING_SEGMENTS`).
 """
 
@@ -13,7 +13,7 @@ from typing import Final
 
 from grapevine.capture.counters import Counters, Reason
 from grapevine.capture.dns import HEADER_BYTES
-from grapevine.capture.frames import Packet
+from grapevine.capture.frames import DNS_PORT, Packet
 
 MAX_FLOWS: Final = 1_024
 MAX_BYTES: Final = 2 << 20
@@ -61,7 +61,7 @@ class Streams:
         self._bytes = 0
 
     def feed(self, packet: Packet, time_ms: int) -> list[bytes]:
-        """Return the messages that `packet`, a TCP segment from a server, completes; mostly none or one."""
+        """Return the messages that `packet`, a TCP segment from or to port 53, completes; mostly none or one."""
         self._expire(time_ms)
         key = (packet.src, packet.src_port, packet.dst, packet.dst_port)
         flow = self._flows.pop(key, None)
@@ -90,12 +90,12 @@ class Streams:
         return messages
 
     def _adopt(self, packet: Packet, time_ms: int) -> _Flow | None:
-        """Return a new flow where the segment starts with a response, for the connection's start was not seen."""
+        """Return a new flow where the segment starts with a message, for the connection's start was not seen."""
         if not packet.payload:
             return None
         if len(packet.payload) >= _START.size:
             length, flags = _START.unpack_from(packet.payload)
-            if length >= HEADER_BYTES and flags & 0x80:
+            if length >= HEADER_BYTES and bool(flags & 0x80) == (packet.src_port == DNS_PORT):
                 return _Flow(packet.seq, time_ms)
         self._counters.add(Reason.MIDWAY)
         return None

@@ -6,22 +6,36 @@ were for. So of one transaction all but the last are folded. No query is waited 
 """
 
 from collections import deque
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from grapevine.capture.counters import Counters, Reason
-from grapevine.capture.dns import Response, parse_response
-from grapevine.capture.frames import DIRECTION_UNKNOWN
-from grapevine.capture.sources.corelog import LogLine
+from grapevine.capture.dns import HEADER_BYTES, Response, parse_response
+from grapevine.capture.repeats import Repeats
 from grapevine.capture.sources.tap import Tap
-from grapevine.capture.window import MAX_BACKWARD_MS, Copy, Cut, Window
+from grapevine.capture.window import MAX_BACKWARD_MS, Cut, DnsTally, Window
+
+if TYPE_CHECKING:
+    from grapevine.capture.sources.corelog import LogLine  # only its users load it
 
 FOLD_MS: Final = 1_500
 """How long a response waits for a later one of its transaction: CoreDNS flushes what fills no buffer only every second,
 so the two may come that far apart."""
 MAX_HELD: Final = 32_768
 """Responses waiting at once: 21,000 a second."""
+QUESTION_TAIL_BYTES: Final = 5
+"""The root label, type and class."""
 MAX_SKEW_MS: Final = 60_000
 """A server's clock further from ours than this is not believed."""
+
+
+class _Known:
+    """What a response of a server was decoded to, whoever asked."""
+
+    __slots__ = ("response", "wire_bytes")
+
+    def __init__(self, response: Response) -> None:
+        self.response = response
+        self.wire_bytes = sum(map(len, (response.qname, *response.answers, *response.cnames)))
 
 
 class Told:
@@ -35,8 +49,9 @@ class Told:
         self._window = Window(source, window_ms, counters)
         self._cuts: list[Cut] = []
         self._newest_ms = 0
-        self._held: dict[object, Copy] = {}
-        """The last response so far, by transaction."""
+        self._repeats = Repeats[_Known](counters)
+        self._held: dict[object, tuple[DnsTally, int]] = {}
+        """What the last response so far is counted on, and its time, by transaction."""
         self._arrivals: deque[tuple[int, list[object]]] = deque()
         """When transactions were first told of, and which; oldest first, each of `_held` once."""
 
@@ -46,36 +61,51 @@ class Told:
 
     def tap(self, tap: Tap, now_ms: int) -> None:
         """Take a response told by dnstap, which came at `now_ms`."""
-        self.advance(now_ms)
+        if now_ms != self._newest_ms:
+            self.advance(now_ms)
+        client, client_port, resolver, transport, time_ms, message = tap
         self._counters.add(Reason.MESSAGES)
-        response = parse_response(tap.message)
-        if isinstance(response, Reason):
-            self._counters.add(response)
-            return
-        for note in response.notes:
-            self._counters.add(note)
-        time_ms = tap.time_ms
-        if abs(time_ms - now_ms) > MAX_SKEW_MS:
+        # Wherever the first zero stands: what is found has the same octets before and behind it
+        behind = message.find(0, HEADER_BYTES) + QUESTION_TAIL_BYTES
+        key = message[2:behind]
+        known = self._repeats.find(key, message, behind, len(message), now_ms)
+        if known is None:
+            known = self._decode(key, message, behind, now_ms)
+            if known is None:
+                return
+        if not -MAX_SKEW_MS <= time_ms - now_ms <= MAX_SKEW_MS:
             self._counters.add(Reason.TAP_TIME)
             time_ms = now_ms
-        copy = Copy(time_ms, tap.client, tap.client_port, tap.resolver, tap.transport, DIRECTION_UNKNOWN, response)
-        question = () if tap.client_port else (response.qname, response.qtype)
-        self._hold((tap.transport, tap.client, tap.client_port, response.transaction_id, *question), copy, now_ms)
+        tally = self._window.tally(client, resolver, known.response, transport)
+        question = b"" if client_port else key
+        self._hold((transport, client, client_port, message[:2], question), tally, time_ms, now_ms)
 
-    def line(self, line: LogLine, resolver: bytes, now_ms: int) -> None:
+    def _decode(self, key: bytes, message: bytes, behind: int, now_ms: int) -> "_Known | None":
+        response = parse_response(message)
+        if isinstance(response, Reason):
+            self._counters.add(response)
+            return None
+        for note in response.notes:
+            self._counters.add(note)
+        known = _Known(response)
+        self._repeats.learn(key, message, behind, response, known, now_ms)
+        return known
+
+    def line(self, line: "LogLine", resolver: bytes, now_ms: int) -> None:
         """Take a line that the server at `resolver` logged, and that came at `now_ms`.
 
         The time before the line is believed however old it is, for a log may be read late; not one that is to come.
         """
-        self.advance(now_ms)
+        if now_ms != self._newest_ms:
+            self.advance(now_ms)
         self._counters.add(Reason.MESSAGES)
         time_ms = line.time_ms if 0 < line.time_ms <= now_ms + MAX_SKEW_MS else now_ms
-        response = Response(line.transaction_id or 0, line.qname, line.qtype, line.rcode, (), (), ())
-        copy = Copy(time_ms, line.client, line.client_port, resolver, line.transport, DIRECTION_UNKNOWN, response)
+        response = Response(line.qname, line.qtype, line.rcode, answers=(), cnames=(), notes=())
+        tally = self._window.tally(line.client, resolver, response, line.transport)
         if line.client_port and line.transaction_id is not None:
-            self._hold((line.transport, line.client, line.client_port, line.transaction_id), copy, now_ms)
+            self._hold((line.transport, line.client, line.client_port, line.transaction_id), tally, time_ms, now_ms)
         else:  # repeats cannot be told from a server's own look-ups: take them all
-            self._keep(self._window.add(copy))
+            self._keep(self._window.count(tally, time_ms))
 
     def advance(self, now_ms: int) -> None:
         """Let time pass: what has waited long enough is released, a window that is over is cut."""
@@ -96,25 +126,29 @@ class Told:
         cuts, self._cuts = self._cuts, []
         return cuts
 
-    def _hold(self, transaction: object, copy: Copy, now_ms: int) -> None:
-        if transaction in self._held:
+    def _hold(self, transaction: object, tally: DnsTally, time_ms: int, now_ms: int) -> None:
+        held = self._held
+        if transaction in held:
             self._counters.add(Reason.FOLDED)
-            self._held[transaction] = copy
+            held[transaction] = tally, time_ms
             return
-        if len(self._held) >= MAX_HELD:
+        if len(held) >= MAX_HELD:
             self._counters.add(Reason.FOLD_EARLY, len(self._arrivals[0][1]))
             self._release(self._arrivals[0][0])
-        self._held[transaction] = copy
+        held[transaction] = tally, time_ms
         if not self._arrivals or self._arrivals[-1][0] != now_ms:
             self._arrivals.append((now_ms, []))
         self._arrivals[-1][1].append(transaction)
 
     def _release(self, through_ms: int | None) -> None:
         """Count the responses whose transaction was first told of by `through_ms`; all with None."""
+        count, take = self._window.count, self._held.pop
         while self._arrivals and (through_ms is None or self._arrivals[0][0] <= through_ms):
             _, transactions = self._arrivals.popleft()
             for transaction in transactions:
-                self._keep(self._window.add(self._held.pop(transaction)))
+                cut = count(*take(transaction))
+                if cut is not None:
+                    self._cuts.append(cut)
 
     def _keep(self, cut: Cut | None) -> None:
         if cut is not None:

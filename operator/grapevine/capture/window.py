@@ -1,96 +1,115 @@
-"""Copies of one response → one event; events of one window → observations. Pure; time is passed in, as packet time.
+"""Events of one window → observations. Pure; time is passed in, as packet time.
 
-A response is on the wire once to three times on a node (pre-NAT, post-NAT, bridge). `Folder` holds each one briefly and
-lets the client-side copy go on. `Window` sums up what repeats. Both give the same output for the same packets, whatever
-the machine: they are cut by packet time and by number alone.
+The same packets give the same output, whatever the machine: a window is cut by packet time and by number alone.
+
+A `Tally` outlives its window: whoever knows a response by its bytes (repeats.py) keeps its tally and counts on it, and
+only the first event of a window has to look for it here. A name flood ends here too: of one client so many distinct
+observations go into a window, then names are folded to `*.<parent>`, of which there are so many again.
 """
 
 import socket
-from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Final
 
 from grapevine.capture.counters import Counters, Reason
 from grapevine.capture.dns import Response
-from grapevine.capture.frames import DIRECTION_OUTGOING
-from grapevine.model.observation import DnsObservation
+from grapevine.model.observation import ConnObservation, DnsObservation, Observation
 from grapevine.wire.schema import MAX_BODY_BYTES, MAX_RECORDS
 
-FOLD_MS: Final = 250
-"""How long a response waits for its copies: they follow within microseconds, a client's retry (same port, same
-transaction id) after seconds."""
-MAX_HELD: Final = 8_192
-"""Responses waiting at once: 32,000 a second."""
 MAX_WINDOW_ENTRIES: Final = 5 * MAX_RECORDS
-"""Distinct observations in one window; a name flood ends here."""
+"""Distinct observations in one window; a flood of names from many clients ends here."""
+MAX_CLIENT_ENTRIES: Final = 512
+"""Distinct observations of responses, and of connections, of one client in one window; then its names are folded."""
+MAX_CLIENT_PARENTS: Final = 64
+"""Folded names of one client in one window."""
+MAX_KNOWN: Final = 4_096
+"""Tallies kept to be found by what they count; more are forgotten but for those in use."""
 MAX_CUT_BYTES: Final = MAX_BODY_BYTES * 3 // 4
 """A batch is cut at this size on the wire; the rest is room for the header and one record of the largest kind."""
 MAX_BACKWARD_MS: Final = 10_000
 """A packet this much older than the newest means that the clock was set back, not that packets overtook."""
 
-
-@dataclass(frozen=True, slots=True)
-class Copy:
-    """One copy of one response, as it was seen on one interface."""
-
-    time_ms: int
-    client: bytes
-    """Address, 4 or 16 octets."""
-    client_port: int
-    resolver: bytes
-    transport: str
-    direction: int
-    """As in `frames.Packet`."""
-    response: Response
-
-
-class Folder:
-    """Folds the copies of one response: same transport, client address and port, transaction id and question.
-
-    The copy on its way out to the client (packet type OUTGOING) is the client-side one: it is seen after un-NAT, with
-    the resolver's address as the client knows it. Where the link layer gives no packet type, and among several outgoing
-    ones, it is the last.
-    """
-
-    def __init__(self, counters: Counters) -> None:
-        self._counters = counters
-        self._held: dict[tuple[str, bytes, int, int, str, str], tuple[int, Copy]] = {}
-        """When the first copy came, and the best copy so far; oldest first."""
-
-    def __len__(self) -> int:
-        return len(self._held)
-
-    def add(self, copy: Copy, now_ms: int) -> None:
-        """Hold a copy that came at `now_ms`, or fold it into the response that is held already."""
-        r = copy.response
-        key = (copy.transport, copy.client, copy.client_port, r.transaction_id, r.qname, r.qtype)
-        held = self._held.get(key)
-        if held is None:
-            self._held[key] = (now_ms, copy)
-            return
-        self._counters.add(Reason.FOLDED)
-        first_ms, best = held
-        if copy.direction == DIRECTION_OUTGOING or best.direction != DIRECTION_OUTGOING:
-            self._held[key] = (first_ms, copy)
-
-    def release(self, now_ms: int | None) -> Iterator[Copy]:
-        """Yield the responses held for long enough and those over the cap, oldest first; all with None as time."""
-        while self._held:
-            key = next(iter(self._held))
-            first_ms, copy = self._held[key]
-            if now_ms is not None and first_ms + FOLD_MS > now_ms:
-                if len(self._held) <= MAX_HELD:
-                    return
-                self._counters.add(Reason.FOLD_EARLY)
-            del self._held[key]
-            yield copy
-
-
-Cut = tuple[DnsObservation, ...]
-"""Observations for one batch: at least one, at most `MAX_RECORDS`, at most `MAX_CUT_BYTES` and one more on the wire."""
-
 _RECORD_BYTES: Final = 320
 """A record on the wire without its names, at most: keys, times, count, two IPv6 addresses, types."""
+
+Cut = tuple[Observation, ...]
+"""Observations for one batch: at least one, at most `MAX_RECORDS`, at most `MAX_CUT_BYTES` and one more on the wire."""
+
+Key = tuple[bytes, bytes, str, str, str, tuple[str, ...], tuple[str, ...], str]
+"""An observation but for times and count: client, resolver, name, type, code, answers, CNAMEs, transport."""
+
+_Kind = tuple[bytes, bytes, str, str, str, bool, str]
+"""What the folded names of one tally have in common: as `Key`, of the answers only whether there were any."""
+
+
+class Tally:
+    """Times and number of one observation in the open window. What it is of, the kinds below add."""
+
+    __slots__ = ("client", "count", "first_ms", "last_ms", "window", "wire_bytes")
+
+    def __init__(self, client: bytes, wire_bytes: int) -> None:
+        self.client = client
+        self.wire_bytes = wire_bytes
+        """What it takes on the wire, at most."""
+        self.count = 0
+        """Events in the open window. Not 0: whoever has one more may count it here, and widen the times."""
+        self.first_ms = self.last_ms = 0
+        self.window = 0
+        """Number of the last window that it was in."""
+
+
+class DnsTally(Tally):
+    """Responses of one content to one client."""
+
+    __slots__ = ("is_folded", "key")
+
+    def __init__(self, key: Key, *, is_folded: bool = False) -> None:
+        names = (key[2], *key[5], *key[6])
+        super().__init__(key[0], _RECORD_BYTES + sum(len(n) + n.count("\\") + 3 for n in names))  # JSON doubles them
+        self.key = key
+        self.is_folded = is_folded
+        """The name stands for a client's names below it."""
+
+    def observation(self, source: str) -> DnsObservation:
+        """Return what is to be reported."""
+        client, resolver, qname, qtype, rcode, answers, cnames, transport = self.key
+        return DnsObservation(
+            first_ms=self.first_ms,
+            last_ms=self.last_ms,
+            count=self.count,
+            client_ip=format_address(client),
+            resolver_ip=format_address(resolver),
+            qname=qname,
+            qtype=qtype,
+            rcode=rcode,
+            answers=answers,
+            cnames=cnames,
+            transport=transport,
+            source=source,
+        )
+
+
+class ConnTally(Tally):
+    """Connections of one client to one address and port."""
+
+    __slots__ = ("address", "port")
+
+    def __init__(self, client: bytes, address: bytes, port: int) -> None:
+        super().__init__(client, _RECORD_BYTES)
+        self.address = address
+        self.port = port
+
+    def observation(self, source: str) -> ConnObservation:
+        """Return what is to be reported."""
+        return ConnObservation(
+            first_ms=self.first_ms,
+            last_ms=self.last_ms,
+            count=self.count,
+            client_ip=format_address(self.client),
+            dst_ip=format_address(self.address),
+            dst_port=self.port,
+            proto="tcp",
+            source=source,
+        )
 
 
 class Window:
@@ -100,81 +119,150 @@ class Window:
         self._source = source
         self._window_ms = window_ms
         self._counters = counters
-        self._end_ms = 0
-        self._entries: dict[tuple[bytes, bytes, str, str, str, tuple[str, ...], tuple[str, ...], str], list[int]] = {}
-        """First time, last time and count by everything else."""
-        self._entry_bytes = 0
-        """What the entries take on the wire, at most."""
+        self.number = 1
+        """Of the open window; grows with each."""
+        self.end_ms = 0
+        """When the open window is over; 0 for at once."""
+        self._known: dict[Key, DnsTally] = {}
+        self._open: list[DnsTally | ConnTally] = []
+        """Tallies with a count, in the order of their first events."""
+        self._open_bytes = 0
         self._cut_entries = 0
         """Entries of this window that were cut for the batch size."""
+        self._names: dict[bytes, int] = {}
+        """Distinct observations of responses in this window, by client; the next two likewise."""
+        self._parents: dict[bytes, int] = {}
+        self._connections: dict[bytes, int] = {}
+        self._folded: dict[_Kind, DnsTally] = {}
 
     def __len__(self) -> int:
-        return len(self._entries)
+        return len(self._open)
 
-    def add(self, event: Copy) -> Cut | None:
+    def tally(self, client: bytes, resolver: bytes, response: Response, transport: str) -> DnsTally:
+        """Return the tally of a response, the same one for the same content for as long as it is in use."""
+        r = response
+        key: Key = (client, resolver, r.qname, r.qtype, r.rcode, r.answers, r.cnames, transport)
+        tally = self._known.get(key)
+        if tally is None:
+            if len(self._known) >= MAX_KNOWN:
+                self._known = {each.key: each for each in self._open if isinstance(each, DnsTally)}
+            tally = self._known[key] = DnsTally(key)
+        return tally
+
+    def fold(self, tally: DnsTally) -> DnsTally | None:
+        """Return the tally of all names below the parent of this one's; None for the cap on those of one client.
+
+        There is one for names with answers and one for those without. Its answers are those of the name folded first,
+        so that whether there were any stays known.
+        """
+        client, resolver, qname, qtype, rcode, answers, _, transport = tally.key
+        key: Key = (client, resolver, parent_of(qname), qtype, rcode, answers, (), transport)
+        folded = self._folded.get(_kind(key))
+        if folded is None and _takes_one_more(self._parents, client, MAX_CLIENT_PARENTS):
+            folded = self._folded[_kind(key)] = DnsTally(key, is_folded=True)
+        return folded
+
+    def count(self, tally: DnsTally | ConnTally, time_ms: int) -> Cut | None:
         """Count an event; return what was cut, because this was the last one that fits into a batch."""
-        r = event.response
-        key = (event.client, event.resolver, r.qname, r.qtype, r.rcode, r.answers, r.cnames, event.transport)
-        entry = self._entries.get(key)
-        if entry is not None:
-            entry[0] = min(entry[0], event.time_ms)
-            entry[1] = max(entry[1], event.time_ms)
-            entry[2] += 1
-        elif self._cut_entries + len(self._entries) >= MAX_WINDOW_ENTRIES:
-            self._counters.add(Reason.WINDOW_FULL)
-            return None
-        else:
-            self._entries[key] = [event.time_ms, event.time_ms, 1]
-            self._entry_bytes += _wire_bytes(r)
-        self._counters.add(Reason.EVENTS)
-        if len(self._entries) < MAX_RECORDS and self._entry_bytes < MAX_CUT_BYTES:
-            return None
-        self._cut_entries += len(self._entries)
-        return self._take()
+        if not tally.count:
+            if isinstance(tally, ConnTally):
+                return self._begin_connection(tally, time_ms)
+            return self._begin_response(tally, time_ms)
+        tally.count += 1
+        tally.first_ms = min(tally.first_ms, time_ms)
+        tally.last_ms = max(tally.last_ms, time_ms)
+        self._counters.add(Reason.CONNECTIONS if isinstance(tally, ConnTally) else Reason.EVENTS)
+        return None
 
     def advance(self, now_ms: int) -> Cut | None:
         """Return the window's observations if it is over by `now_ms` and holds any."""
-        if now_ms < self._end_ms:
+        if now_ms < self.end_ms:
             return None
         cut = self.flush()
-        self._end_ms = now_ms + self._window_ms
+        self.end_ms = now_ms + self._window_ms
         return cut
 
     def flush(self) -> Cut | None:
         """End the window and return what it holds, None for nothing; the next begins with the next `advance`."""
-        self._end_ms = 0
+        self.end_ms = 0
+        self.number += 1
         self._cut_entries = 0
-        return self._take() if self._entries else None
+        for table in (self._names, self._parents, self._connections, self._folded):
+            table.clear()
+        return self._take() if self._open else None
+
+    def _begin_response(self, tally: DnsTally, time_ms: int) -> Cut | None:
+        """Count the first event of a tally in this window, or since the last cut."""
+        if tally.is_folded:
+            same = self._folded.setdefault(_kind(tally.key), tally)
+        else:
+            same = self._known.setdefault(tally.key, tally)
+        if same.count:  # forgotten, or of the window before, and made anew meanwhile
+            return self.count(same, time_ms)
+        is_new = same.window != self.number and not same.is_folded
+        if is_new and not _takes_one_more(self._names, same.client, MAX_CLIENT_ENTRIES):
+            folded = self.fold(same)
+            if folded is not None:
+                return self.count(folded, time_ms)
+        elif not self._is_full():
+            self._counters.add(Reason.EVENTS)
+            return self._begin(same, time_ms)
+        self._counters.add(Reason.WINDOW_FULL)
+        return None
+
+    def _begin_connection(self, tally: ConnTally, time_ms: int) -> Cut | None:
+        is_new = tally.window != self.number
+        if self._is_full() or (is_new and not _takes_one_more(self._connections, tally.client, MAX_CLIENT_ENTRIES)):
+            self._counters.add(Reason.CONNECTIONS_FULL)
+            return None
+        self._counters.add(Reason.CONNECTIONS)
+        return self._begin(tally, time_ms)
+
+    def _is_full(self) -> bool:
+        return self._cut_entries + len(self._open) >= MAX_WINDOW_ENTRIES
+
+    def _begin(self, tally: DnsTally | ConnTally, time_ms: int) -> Cut | None:
+        tally.window = self.number
+        tally.count = 1
+        tally.first_ms = tally.last_ms = time_ms
+        self._open.append(tally)
+        self._open_bytes += tally.wire_bytes
+        if len(self._open) < MAX_RECORDS and self._open_bytes < MAX_CUT_BYTES:
+            return None
+        self._cut_entries += len(self._open)
+        return self._take()
 
     def _take(self) -> Cut:
-        cut = tuple(
-            DnsObservation(
-                first_ms=first_ms,
-                last_ms=last_ms,
-                count=count,
-                client_ip=_format_address(client),
-                resolver_ip=_format_address(resolver),
-                qname=qname,
-                qtype=qtype,
-                rcode=rcode,
-                answers=answers,
-                cnames=cnames,
-                transport=transport,
-                source=self._source,
-            )
-            for (client, resolver, qname, qtype, rcode, answers, cnames, transport), (first_ms, last_ms, count) in (
-                self._entries.items()
-            )
-        )
-        self._entries = {}
-        self._entry_bytes = 0
+        cut = tuple(tally.observation(self._source) for tally in self._open)
+        for tally in self._open:
+            if isinstance(tally, DnsTally) and tally.is_folded:
+                self._counters.add(Reason.NAME_FLOOD, tally.count)
+            tally.count = 0
+        self._open = []
+        self._open_bytes = 0
         return cut
 
 
-def _wire_bytes(response: Response) -> int:
-    names = (response.qname, *response.answers, *response.cnames)
-    return _RECORD_BYTES + sum(len(name) + name.count("\\") + 3 for name in names)  # JSON doubles a backslash
+def _takes_one_more(numbers: dict[bytes, int], client: bytes, cap: int) -> bool:
+    """Count one more of `client`; return whether that is within the cap."""
+    number = numbers.get(client, 0)
+    if number >= cap:
+        return False
+    numbers[client] = number + 1
+    return True
 
 
-def _format_address(address: bytes) -> str:
+def _kind(key: Key) -> _Kind:
+    client, resolver, qname, qtype, rcode, answers, _, transport = key
+    return client, resolver, qname, qtype, rcode, bool(answers), transport
+
+
+def parent_of(qname: str) -> str:
+    """Return `*.` and the name without its first label; `*` where that would leave less than two."""
+    _, _, parent = qname.partition(".")
+    return f"*.{parent}" if "." in parent else "*"
+
+
+def format_address(address: bytes) -> str:
+    """Return an address of 4 or 16 octets as text."""
     return socket.inet_ntop(socket.AF_INET if len(address) == 4 else socket.AF_INET6, address)

@@ -19,13 +19,14 @@ def response(message: bytes) -> Response:
 def test_decodes_a_response() -> None:
     message = p.dns_response("WWW.Example.com", records=[p.a_record("192.0.2.9"), p.a_record("192.0.2.1")])
     assert response(message) == Response(
-        transaction_id=0x1234,
         qname="www.example.com",
         qtype="A",
         rcode="NOERROR",
         answers=("192.0.2.1", "192.0.2.9"),
         cnames=(),
         notes=(),
+        ttls=(len(message) - 26, len(message) - 10),
+        end=len(message),
     )
 
 

@@ -111,9 +111,9 @@ def test_every_frame_and_message_of_the_shop_is_accounted_for() -> None:
     counted = replay.counters
     by_kind = {kind: sum(counted[r] for r in Reason if r.kind == kind) for kind in ("reject", "partial", "loss")}
     assert by_kind == {"reject": 0, "partial": 0, "loss": 0}
-    udp_messages = counted[Reason.FRAMES] - counted[Reason.SEGMENTS] - counted[Reason.NOT_A_RESPONSE]
-    tcp_messages = counted[Reason.MESSAGES] - udp_messages
-    assert (counted[Reason.FRAMES], tcp_messages) == (31_910, 1_104)
+    datagrams = counted[Reason.FRAMES] - counted[Reason.SEGMENTS] - counted[Reason.OTHER_PORT]
+    by_tcp = counted[Reason.MESSAGES] + counted[Reason.QUERIES] - datagrams
+    assert (counted[Reason.FRAMES], by_tcp) == (31_910, 1_104 * 2)
     assert counted[Reason.MESSAGES] == counted[Reason.EVENTS] + counted[Reason.FOLDED]
     assert counted[Reason.EVENTS] == sum(o.count for o in observations(batches))
 
@@ -135,25 +135,27 @@ def test_a_pipe_is_refused_with_what_to_do(tmp_path: Path) -> None:
 
 
 def _shop_responses() -> set[tuple[object, ...]]:
-    """Return the responses in the file by client, port, transport, id and question, read with nothing of ours.
+    """Return the answered queries in the file by client, port, transport, id and question, read with nothing of ours.
 
     Relies on what the shop's clients do: a port is not used twice with the same id, and a TCP segment from the server
     holds whole messages.
     """
     data = SHOP.read_bytes()
-    at, found = 24, set()
+    at = 24
+    asked: set[tuple[object, ...]] = set()
+    answered: set[tuple[object, ...]] = set()
     while at < len(data):
         (length,) = struct.unpack_from("<I", data, at + 8)
         packet = data[at + 36 : at + 16 + length]
         at += 16 + length
         header = (packet[0] & 15) * 4
         src_port, dst_port = struct.unpack_from("!HH", packet, header)
-        if src_port != 53:
-            continue
+        is_response = src_port == 53
         total = struct.unpack_from("!H", packet, 2)[0]
         skip = 8 if packet[9] == 17 else (packet[header + 12] >> 4) * 4 + 2
         message = packet[header + skip : total]
         if len(message) >= 12:
             question = message[12 : message.index(b"\0", 12) + 5]
-            found.add((packet[16:20], dst_port, packet[9], message[:2], question))
-    return found
+            client, port = (packet[16:20], dst_port) if is_response else (packet[12:16], src_port)
+            (answered if is_response else asked).add((client, port, packet[9], message[:2], question))
+    return asked & answered

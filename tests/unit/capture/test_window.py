@@ -1,17 +1,27 @@
 from dataclasses import replace
 
 import pytest
-from tests.support import packets as p
 
 from grapevine.capture.counters import Counters, Reason
 from grapevine.capture.dns import Response
-from grapevine.capture.window import FOLD_MS, MAX_CUT_BYTES, MAX_HELD, MAX_WINDOW_ENTRIES, Copy, Cut, Folder, Window
+from grapevine.capture.window import (
+    MAX_CLIENT_ENTRIES,
+    MAX_CLIENT_PARENTS,
+    MAX_CUT_BYTES,
+    MAX_KNOWN,
+    MAX_WINDOW_ENTRIES,
+    ConnTally,
+    Cut,
+    DnsTally,
+    Window,
+    parent_of,
+)
+from grapevine.model.observation import ConnObservation, DnsObservation
 from grapevine.wire.codec import encode_batch
 from grapevine.wire.schema import MAX_BODY_BYTES, MAX_RECORDS, Batch, BatchHeader, Hearing
 
-RESPONSE = Response(1, "www.example.com", "A", "NOERROR", ("192.0.2.1",), (), ())
-FROM_COREDNS = Copy(1_000, b"\x0a\xf4\0\x25", 40_000, b"\x0a\xf4\0\x20", "udp", p.OTHERHOST, RESPONSE)
-FROM_SERVICE = replace(FROM_COREDNS, time_ms=1_001, resolver=b"\x0a\x60\0\x0a", direction=p.OUTGOING)
+RESPONSE = Response("www.example.com", "A", "NOERROR", ("192.0.2.1",), (), ())
+CLIENT, SERVICE, COREDNS = b"\x0a\xf4\0\x25", b"\x0a\x60\0\x0a", b"\x0a\xf4\0\x20"
 
 
 @pytest.fixture
@@ -20,86 +30,25 @@ def counters() -> Counters:
 
 
 @pytest.fixture
-def folder(counters: Counters) -> Folder:
-    return Folder(counters)
-
-
-@pytest.fixture
 def window(counters: Counters) -> Window:
     return Window("pcap", 1_000, counters)
 
 
-def named(number: int) -> Copy:
-    return replace(FROM_SERVICE, response=replace(RESPONSE, qname=f"n{number}.example.com"))
+def tally(window: Window, qname: str = "www.example.com", client: int = 0, **fields: object) -> DnsTally:
+    address = CLIENT if not client else client.to_bytes(4, "big")
+    return window.tally(address, SERVICE, replace(RESPONSE, qname=qname, **fields), "udp")  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize("copies", [[FROM_COREDNS, FROM_SERVICE], [FROM_SERVICE, FROM_COREDNS]], ids=["usual", "late"])
-def test_keeps_the_copy_on_its_way_to_the_client(folder: Folder, counters: Counters, copies: list[Copy]) -> None:
-    for copy in copies:
-        folder.add(copy, copy.time_ms)
-    assert list(folder.release(None)) == [FROM_SERVICE]
-    assert counters[Reason.FOLDED] == 1
-
-
-def test_keeps_the_last_copy_where_none_is_known_to_go_out(folder: Folder) -> None:
-    last = replace(FROM_SERVICE, direction=-1)
-    for copy in (replace(FROM_COREDNS, direction=-1), last):
-        folder.add(copy, copy.time_ms)
-    assert list(folder.release(None)) == [last]
-
-
-def test_keeps_the_last_of_several_outgoing_copies(folder: Folder) -> None:
-    on_bridge = replace(FROM_COREDNS, direction=p.OUTGOING)
-    for copy in (FROM_COREDNS, on_bridge, FROM_SERVICE):
-        folder.add(copy, copy.time_ms)
-    assert list(folder.release(None)) == [FROM_SERVICE]
-
-
-@pytest.mark.parametrize(
-    "other",
-    [
-        replace(FROM_SERVICE, client=b"\x0a\xf4\0\x26"),
-        replace(FROM_SERVICE, client_port=40_001),
-        replace(FROM_SERVICE, transport="tcp"),
-        replace(FROM_SERVICE, response=replace(RESPONSE, transaction_id=2)),
-        replace(FROM_SERVICE, response=replace(RESPONSE, qname="cdn.example.net")),
-        replace(FROM_SERVICE, response=replace(RESPONSE, qtype="AAAA")),
-    ],
-)
-def test_folds_nothing_that_is_another_response(folder: Folder, other: Copy) -> None:
-    folder.add(FROM_SERVICE, FROM_SERVICE.time_ms)
-    folder.add(other, other.time_ms)
-    assert list(folder.release(None)) == [FROM_SERVICE, other]
-
-
-def test_holds_a_response_until_its_copies_must_have_come(folder: Folder) -> None:
-    folder.add(FROM_COREDNS, FROM_COREDNS.time_ms)
-    assert list(folder.release(1_000 + FOLD_MS - 1)) == []
-    assert list(folder.release(1_000 + FOLD_MS)) == [FROM_COREDNS]
-
-
-def test_a_retry_seconds_later_is_a_response_of_its_own(folder: Folder) -> None:
-    folder.add(FROM_SERVICE, FROM_SERVICE.time_ms)
-    assert list(folder.release(6_000)) == [FROM_SERVICE]
-    folder.add(replace(FROM_SERVICE, time_ms=6_000), 6_000)
-    assert len(list(folder.release(None))) == 1
-
-
-def test_releases_early_over_the_cap(folder: Folder, counters: Counters) -> None:
-    for number in range(MAX_HELD + 2):
-        folder.add(named(number), named(number).time_ms)
-    assert len(list(folder.release(1_001))) == 2
-    assert counters[Reason.FOLD_EARLY] == 2
+def responses(cut: Cut | None) -> list[DnsObservation]:
+    return [o for o in cut or () if isinstance(o, DnsObservation)]
 
 
 def test_sums_up_repeats_within_a_window(window: Window) -> None:
     assert window.advance(1_000) is None
     for time_ms in (1_500, 1_200, 1_900):
-        assert window.add(replace(FROM_SERVICE, time_ms=time_ms)) is None
+        assert window.count(tally(window), time_ms) is None
     assert window.advance(1_999) is None
-    cut = window.advance(2_000)
-    assert cut is not None
-    (only,) = cut
+    (only,) = responses(window.advance(2_000))
     assert (only.first_ms, only.last_ms, only.count) == (1_200, 1_900, 3)
     assert (only.client_ip, only.resolver_ip, only.transport, only.source) == (
         "10.244.0.37",
@@ -110,16 +59,49 @@ def test_sums_up_repeats_within_a_window(window: Window) -> None:
 
 
 def test_keeps_what_differs_in_anything_but_times_apart(window: Window) -> None:
-    for each in (
-        FROM_SERVICE,
-        FROM_COREDNS,
-        replace(FROM_SERVICE, transport="tcp"),
-        replace(FROM_SERVICE, response=replace(RESPONSE, answers=())),
-        replace(FROM_SERVICE, response=replace(RESPONSE, rcode="NXDOMAIN")),
-        replace(FROM_SERVICE, response=replace(RESPONSE, cnames=("cdn.example.net",))),
+    for client, resolver, response, transport in (
+        (CLIENT, SERVICE, RESPONSE, "udp"),
+        (SERVICE, SERVICE, RESPONSE, "udp"),
+        (CLIENT, COREDNS, RESPONSE, "udp"),
+        (CLIENT, SERVICE, RESPONSE, "tcp"),
+        (CLIENT, SERVICE, replace(RESPONSE, answers=()), "udp"),
+        (CLIENT, SERVICE, replace(RESPONSE, rcode="NXDOMAIN"), "udp"),
+        (CLIENT, SERVICE, replace(RESPONSE, cnames=("cdn.example.net",)), "udp"),
     ):
-        window.add(each)
-    assert [o.count for o in window.flush() or ()] == [1] * 6
+        window.count(window.tally(client, resolver, response, transport), 1_000)
+    assert [o.count for o in window.flush() or ()] == [1] * 7
+
+
+def test_a_tally_goes_on_in_the_next_window(window: Window) -> None:
+    kept = tally(window)
+    for _ in range(2):
+        window.count(kept, 1_000)
+    assert [o.count for o in window.flush() or ()] == [2]
+    window.count(kept, 2_000)
+    (only,) = responses(window.flush())
+    assert (only.first_ms, only.last_ms, only.count) == (2_000, 2_000, 1)
+
+
+def test_tallies_of_the_same_content_are_counted_as_one(window: Window, counters: Counters) -> None:
+    forgotten = tally(window)
+    for n in range(MAX_KNOWN):
+        tally(window, f"n{n}.example.com")
+    again = tally(window)
+    assert again is not forgotten
+    for each in (again, forgotten, again):
+        window.count(each, 1_000)
+    assert [o.count for o in window.flush() or ()] == [3]
+    assert counters[Reason.EVENTS] == 3
+
+
+def test_connections_stand_beside_responses(window: Window, counters: Counters) -> None:
+    dialled = ConnTally(CLIENT, SERVICE, 443)
+    window.count(dialled, 1_000)
+    window.count(tally(window), 1_100)
+    window.count(dialled, 1_200)
+    connection, _ = window.flush() or ()
+    assert connection == ConnObservation(1_000, 1_200, 2, "10.244.0.37", "10.96.0.10", 443, "tcp", "pcap")
+    assert (counters[Reason.CONNECTIONS], counters[Reason.EVENTS]) == (2, 1)
 
 
 def test_an_empty_window_gives_nothing(window: Window) -> None:
@@ -129,12 +111,76 @@ def test_an_empty_window_gives_nothing(window: Window) -> None:
 
 def test_cuts_at_the_size_of_a_batch_and_bounds_the_window(window: Window, counters: Counters) -> None:
     window.advance(1_000)
-    cuts = [window.add(named(n)) for n in range(MAX_WINDOW_ENTRIES + 3)]
+    cuts = [window.count(tally(window, client=1 + n), 1_500) for n in range(MAX_WINDOW_ENTRIES + 3)]
     assert [len(cut) for cut in cuts if cut] == [MAX_RECORDS] * 5
-    assert counters[Reason.WINDOW_FULL] == 3
+    assert window.count(ConnTally(CLIENT, SERVICE, 443), 1_500) is None
+    assert (counters[Reason.WINDOW_FULL], counters[Reason.CONNECTIONS_FULL]) == (3, 1)
     assert window.advance(2_000) is None
-    assert window.add(named(0)) is None
+    assert window.count(tally(window, client=1), 2_500) is None
     assert [o.count for o in window.advance(3_000) or ()] == [1], "the next window takes them again"
+
+
+def test_a_flood_of_names_is_folded_to_their_parent(window: Window, counters: Counters) -> None:
+    known = tally(window, "known.example.com")
+    window.count(known, 1_000)
+    for n in range(MAX_CLIENT_ENTRIES + 10):
+        window.count(tally(window, f"n{n}.example.com", rcode="NXDOMAIN", answers=()), 1_000 + n)
+    window.count(known, 2_000)
+    window.count(tally(window, "www.example.net", client=7), 2_000)
+    cut = responses(window.flush())
+    folded = [o for o in cut if o.qname.startswith("*")]
+    assert [(o.qname, o.rcode, o.answers, o.count) for o in folded] == [("*.example.com", "NXDOMAIN", (), 11)]
+    assert sum(o.client_ip == "10.244.0.37" for o in cut) == MAX_CLIENT_ENTRIES + 1
+    assert [o.count for o in cut if o.qname in ("known.example.com", "www.example.net")] == [2, 1]
+    assert (counters[Reason.NAME_FLOOD], counters[Reason.EVENTS]) == (11, sum(o.count for o in cut))
+
+
+def test_folded_names_tell_whether_there_were_answers(window: Window) -> None:
+    for n in range(MAX_CLIENT_ENTRIES):
+        window.count(tally(window, f"n{n}.example.com"), 1_000)
+    for qname, answers in (("a.x.test", ("192.0.2.1",)), ("b.x.test", ("192.0.2.2",)), ("c.x.test", ())):
+        window.count(tally(window, qname, answers=answers), 1_000)
+    folded = [o for o in responses(window.flush()) if o.qname == "*.x.test"]
+    assert [(o.answers, o.count) for o in folded] == [(("192.0.2.1",), 2), ((), 1)]
+
+
+def test_a_flood_of_parents_is_bounded_too(window: Window, counters: Counters) -> None:
+    for n in range(MAX_CLIENT_ENTRIES + MAX_CLIENT_PARENTS + 5):
+        window.count(tally(window, f"www.n{n}.example.com"), 1_000)
+    assert len(window.flush() or ()) == MAX_CLIENT_ENTRIES + MAX_CLIENT_PARENTS
+    assert counters[Reason.WINDOW_FULL] == 5
+
+
+def test_a_flood_of_connections_is_bounded_by_client(window: Window, counters: Counters) -> None:
+    for port in range(1, MAX_CLIENT_ENTRIES + 4):
+        window.count(ConnTally(CLIENT, SERVICE, port), 1_000)
+    window.count(ConnTally(COREDNS, SERVICE, 443), 1_000)
+    assert len(window.flush() or ()) == MAX_CLIENT_ENTRIES + 1
+    assert counters[Reason.CONNECTIONS_FULL] == 3
+
+
+def test_an_observation_cut_for_size_takes_no_second_place_of_its_client(window: Window) -> None:
+    mine = [tally(window, f"n{n}.example.com") for n in range(MAX_CLIENT_ENTRIES)]
+    for each in mine:
+        window.count(each, 1_000)
+    assert [window.count(tally(window, client=1 + n), 1_000) is None for n in range(MAX_RECORDS)].count(False) == 1
+    for each in mine:
+        window.count(each, 1_000)
+    assert not [o for o in responses(window.flush()) if o.qname.startswith("*")]
+
+
+@pytest.mark.parametrize(
+    ("qname", "parent"),
+    [
+        ("a.b.example.com", "*.b.example.com"),
+        ("a.example.com", "*.example.com"),
+        ("example.com", "*"),
+        ("com", "*"),
+        ("", "*"),
+    ],
+)
+def test_a_parent_keeps_two_labels_at_least(qname: str, parent: str) -> None:
+    assert parent_of(qname) == parent
 
 
 def test_a_cut_of_the_longest_names_fits_a_request(window: Window) -> None:
@@ -143,10 +189,7 @@ def test_a_cut_of_the_longest_names_fits_a_request(window: Window) -> None:
     names = tuple(longest[:-2] + f"{i:02d}" for i in range(64))
     cuts: list[Cut] = []
     for n in range(40):
-        event = replace(
-            FROM_SERVICE, client_port=n, response=replace(RESPONSE, qname=f"{n}", answers=names, cnames=names)
-        )
-        cut = window.add(event)
+        cut = window.count(tally(window, f"{n}", answers=names, cnames=names), 1_000)
         cuts.extend([cut] if cut else [])
     header = BatchHeader("s", 1, 1, "", 0, Hearing((), 0))
     assert cuts
