@@ -115,8 +115,14 @@ fmt: init ## Format the code and fix what ruff can fix
 	$(BIN)/ruff check --fix .
 
 .PHONY: bench
-bench: init ## Measure the bounds of the design on this machine
+bench: init coredns ## Measure the bounds of the design on this machine; more of them as root
 	@$(BIN)/python -m bench $(ARGS)
+
+MINUTES ?= 30
+
+.PHONY: soak
+soak: init coredns ## Watch capture's memory under load for MINUTES=30, then in a flood of a million names (root)
+	@$(BIN)/python -m bench.soak --minutes $(MINUTES) $(ARGS)
 
 .PHONY: clean
 clean: ## Delete what make made here (.venv, out, caches); the control plane stays in the user's cache

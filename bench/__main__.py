@@ -2,26 +2,17 @@
 
 import argparse
 import importlib
-import os
-import platform
 import sys
-import time
-from collections.abc import Iterable
-from pathlib import Path
 
-PAGE = Path(__file__).parents[1] / "docs" / "reference" / "benchmarks.md"
+from bench.page import PAGE, describe_machine, record
+
 PARTS = {
     "capture": "Capture, from a file",
+    "dnstap": "Capture, dnstap from a socket",
     "live": "Capture, on a node under load",
     "plan": "Plan, in memory",
     "operator": "Operator, on a real API server",
 }
-INTRO = """\
-# Benchmarks
-
-Written by `make bench ARGS=--record`; machines are shared and noisy, so compare figures of one run only.
-Bounds: DESIGN §5. Each part runs alone as `make bench ARGS=NAME`.
-"""
 
 
 def main() -> int:
@@ -33,33 +24,13 @@ def main() -> int:
     unknown = set(args.parts) - set(PARTS)
     if unknown:
         parser.error(f"no such part: {', '.join(sorted(unknown))}; there are {', '.join(PARTS)}")
-    machine = describe_machine()
-    print(machine, end="\n\n")
-    page = [INTRO, machine, ""]
+    print(describe_machine(), end="\n\n")
     for name in args.parts or PARTS:
         figures = importlib.import_module(f"bench.{name}").run()
         print(PARTS[name], *(f"  {label.ljust(72)} {figure}" for label, figure in figures), sep="\n", end="\n\n")
-        page += table(f"{PARTS[name]} (`{name}`)", figures)
-    if args.record:
-        PAGE.write_text("\n".join(page), encoding="utf-8")
+        if args.record:
+            record(name, PARTS[name], figures)
     return 0
-
-
-def describe_machine() -> str:
-    """Return one line: date, processor, cores, memory, kernel, Python."""
-    info = Path("/proc/cpuinfo")
-    lines = info.read_text().splitlines() if info.exists() else []
-    cpu = next((line.partition(": ")[2] for line in lines if line.startswith("model name")), platform.machine())
-    memory_gib = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
-    return (
-        f"{time.strftime('%Y-%m-%d')}: {os.cpu_count()} cores of {cpu}, {memory_gib:.0f} GiB, "
-        f"Linux {platform.release()}, Python {platform.python_version()}."
-    )
-
-
-def table(title: str, figures: Iterable[tuple[str, str]]) -> list[str]:
-    """Return a Markdown section."""
-    return [f"## {title}", "", "| what | figure |", "|---|---|", *(f"| {a} | {b} |" for a, b in figures), ""]
 
 
 if __name__ == "__main__":

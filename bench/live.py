@@ -1,43 +1,33 @@
 """Capture on a node under load: CPU a response, idle CPU, memory and loss of the real process, for each source.
 
-A node's network in namespaces (tests/support/node.py), CoreDNS in one pod, dnsperf in another, `grapevine capture` on
-the node. The kernel's own work for a packet socket falls on whoever sends the packet and is not counted, here as in
-the figures of others. Needs root, dnsperf, iproute2, nftables and CoreDNS (`make coredns`).
+The kernel's own work for a packet socket falls on whoever sends the packet and is not counted, here as in the figures
+of others.
 """
 
 import argparse
 import re
 import resource
-import shutil
 import subprocess
-import tempfile
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
-from tests.support.coredns import CoreDnsError, find_coredns
-from tests.support.eventually import eventually
-from tests.support.node import GATEWAY, Node, NodeError, Pod
-from tests.support.processes import GRAPEVINE
+from tests.support.coredns import CoreDnsError
+from tests.support.node import GATEWAY, Node, NodeError
 
 from bench import load, usage
-from bench.tally import Sums, Tally
+from bench.rig import SETTLE_S, Rig, has_begun, has_sender, open_rig, require_tools
+from bench.tally import Sums
 
-RATES: Final = (2_000, 20_000)
-SECONDS: Final = 15.0
-IDLE_S: Final = 60.0
-NEW_SHARE: Final = 0.05
-WARM_UP_S: Final = 2.0
-SETTLE_S: Final = 7.0
-"""After the load: a window, then a heartbeat (5 s) with the last counters."""
 RECORDED_S: Final = 2.0
 """Until tcpdump has written what it heard."""
-COREDNS_LOG: Final = "coredns.log"
 DNSTAP_PORT: Final = 6000
-START_TIMEOUT_S: Final = 30.0
+NOTABLE: Final = ("kernel-drops", "unsolicited", "window-full", "fold-early", "name-flood", "spool-overflow")
+"""Counters that should stand at 0 under this load."""
+
+Figures = list[tuple[str, str]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,82 +35,68 @@ class Options:
     """What to measure."""
 
     sources: tuple[str, ...] = ("packet", "dnstap", "pcap")
-    rates: tuple[int, ...] = RATES
+    rates: tuple[int, ...] = (2_000, 20_000)
     """Queries a second."""
-    new_shares: tuple[float, ...] = (0.0, NEW_SHARE)
-    seconds: float = SECONDS
-    idle_s: float = IDLE_S
+    new_shares: tuple[float, ...] = (0.0, 0.05)
+    """Of names nobody asked for before."""
+    seconds: float = 15.0
+    """Of load, for each rate and share."""
+    idle_s: float = 60.0
     """0: idle CPU is not measured."""
     capture: tuple[str, ...] = ()
     """Further flags of `grapevine capture`."""
 
 
-@dataclass(frozen=True, slots=True)
-class Bench:
-    """One node with a DNS server, a client and the operator's stand-in."""
-
-    node: Node
-    client: Pod
-    directory: Path
-    tally: Tally
-    options: Options
-
-    def start(self, source: str, *arguments: str) -> "subprocess.Popen[str]":
-        """Start `grapevine capture` on the node."""
-        common = ("capture", f"--source={source}", f"--operator={self.tally.url}", "--node=bench")
-        return self.node.start(*GRAPEVINE, *common, *arguments, *self.options.capture)
-
-
-Figures = list[tuple[str, str]]
-
-
 def run(options: Options | None = None) -> Figures:
     """Return the figures by label, or why there are none."""
     options = options or Options()
-    missing = [tool for tool in ("dnsperf", "ss") if shutil.which(tool) is None]
-    if missing:
-        return [("skipped", f"needs {' and '.join(missing)} (Debian: apt-get install dnsperf iproute2)")]
-    try:
-        find_coredns()
-        return [
-            (f"{source}: {label}", figure) for source in options.sources for label, figure in _SOURCES[source](options)
-        ]
-    except (NodeError, CoreDnsError) as error:
-        return [("skipped", str(error))]
+    figures: Figures = []
+    for source in options.sources:
+        try:
+            figures += [(f"{source}: {label}", figure) for label, figure in _SOURCES[source](options)]
+        except (NodeError, CoreDnsError) as error:
+            figures.append((f"{source}: skipped", str(error)))
+    return figures
 
 
 def _packet(options: Options) -> Figures:
-    with _bench(options) as bench:
-        return _measure(bench, bench.start("packet"))
+    with open_rig() as rig:
+        process = rig.capture("packet", *options.capture)
+        rig.warm_up(process, has_begun)
+        return _measure(rig, process, options)
 
 
 def _dnstap(options: Options) -> Figures:
     listen = f"tcp://{GATEWAY}:{DNSTAP_PORT}"
-    with _bench(options, f"dnstap {listen} full") as bench:
-        figures = _measure(bench, bench.start("dnstap", f"--listen={listen}"), is_ready=_has_sender)
-        dropped = re.findall(r"Dropped dnstap messages: (\d+)", (bench.directory / COREDNS_LOG).read_text())
+    with open_rig(f"dnstap {listen} full") as rig:
+        process = rig.capture("dnstap", f"--listen={listen}", *options.capture)
+        rig.warm_up(process, has_sender)
+        figures = _measure(rig, process, options)
+        dropped = re.findall(r"Dropped dnstap messages: (\d+)", rig.coredns_log())
         return [*figures, ("messages CoreDNS dropped itself, start included", f"{sum(map(int, dropped)):,}")]
 
 
 def _pcap(options: Options) -> Figures:
     """Measure a capture file of the same traffic, start and end of the process left in."""
-    if shutil.which("tcpdump") is None:
-        return [("skipped", "needs tcpdump (Debian: apt-get install tcpdump)")]
-    figures = []
-    with _bench(options) as bench:
+    require_tools("tcpdump")
+    rate, figures = max(options.rates), []
+    with open_rig() as rig:
         for new_share in options.new_shares:
-            file = bench.directory / "recorded.pcap"
-            tcpdump = _record(bench.node, file)
-            asked = _ask(bench, max(options.rates), new_share)
+            file = rig.directory / "recorded.pcap"
+            tcpdump = _record(rig.node, file)
+            asked = rig.ask(rate, options.seconds, new_share=new_share)
             time.sleep(RECORDED_S)
             tcpdump.terminate()
             tcpdump.wait(10)
-            before = replace(bench.tally.sums(), counters={})  # each file is a process of its own
-            began = _children_cpu_s()
-            assert bench.start("pcap", f"--file={file}").wait(600) == 0
-            cpu_s = _children_cpu_s() - began
-            figures += _figures(_label(max(options.rates), new_share), asked, cpu_s, before, bench.tally.sums())
+            before = replace(rig.tally.sums(), counters={})  # each file is a process of its own
+            cpu_s = _children_cpu_s()
+            assert rig.capture("pcap", f"--file={file}", *options.capture).wait(600) == 0
+            cpu_s = _children_cpu_s() - cpu_s
+            figures += _figures(_label(rate, new_share), asked, cpu_s, before, rig.tally.sums())
     return figures
+
+
+_SOURCES: Final[dict[str, Callable[[Options], Figures]]] = {"packet": _packet, "dnstap": _dnstap, "pcap": _pcap}
 
 
 def _record(node: Node, file: Path) -> "subprocess.Popen[str]":
@@ -136,37 +112,8 @@ def _record(node: Node, file: Path) -> "subprocess.Popen[str]":
     return tcpdump
 
 
-def _has_batches(sums: Sums) -> bool:
-    return sums.batches > 0
-
-
-def _has_sender(sums: Sums) -> bool:
-    return "dnstap-senders" in sums.counters
-
-
-_SOURCES: Final[dict[str, Callable[[Options], Figures]]] = {"packet": _packet, "dnstap": _dnstap, "pcap": _pcap}
-
-
-@contextmanager
-def _bench(options: Options, *plugins: str) -> Iterator[Bench]:
-    with tempfile.TemporaryDirectory() as path, Node() as node, Tally(node) as tally:
-        directory, client, server = Path(path), node.pod(), node.pod()
-        with (directory / COREDNS_LOG).open("wb") as log:
-            load.start_coredns(node, server, directory, *plugins, stdout=log)
-        yield Bench(node, client, directory, tally, options)
-
-
-def _measure(
-    bench: Bench, process: "subprocess.Popen[str]", *, is_ready: Callable[[Sums], bool] = _has_batches
-) -> Figures:
+def _measure(rig: Rig, process: "subprocess.Popen[str]", options: Options) -> Figures:
     """Measure a live source: idle, then each rate, then its memory."""
-    options = bench.options
-    eventually(lambda: process.poll() is not None or is_ready(bench.tally.sums()), timeout_s=START_TIMEOUT_S)
-    if process.returncode is not None:
-        raise RuntimeError(f"capture ended with code {process.returncode}")
-    load.write_names(bench.directory / "warm-up", 1_000, new_share=0)
-    load.ask(bench.node, bench.client, bench.directory / "warm-up", per_s=500, seconds=WARM_UP_S)
-    time.sleep(SETTLE_S)
     figures = []
     if options.idle_s:
         began_s, cpu_s = time.monotonic(), usage.cpu_s(process.pid)
@@ -175,18 +122,12 @@ def _measure(
         figures += [(f"idle CPU over {options.idle_s:.0f} s", f"{share:.3%} of a core"), ("idle RSS", _memory(process))]
     for new_share in options.new_shares:
         for rate in options.rates:
-            before, cpu_s = bench.tally.sums(), usage.cpu_s(process.pid)
-            asked = _ask(bench, rate, new_share)
+            before, cpu_s = rig.tally.sums(), usage.cpu_s(process.pid)
+            asked = rig.ask(rate, options.seconds, new_share=new_share)
             time.sleep(SETTLE_S)
             cpu_s = usage.cpu_s(process.pid) - cpu_s
-            figures += _figures(_label(rate, new_share), asked, cpu_s, before, bench.tally.sums())
+            figures += _figures(_label(rate, new_share), asked, cpu_s, before, rig.tally.sums())
     return [*figures, ("RSS after all", _memory(process))]
-
-
-def _ask(bench: Bench, rate: int, new_share: float) -> load.Asked:
-    names = bench.directory / "names"
-    load.write_names(names, int(rate * bench.options.seconds), new_share=new_share)
-    return load.ask(bench.node, bench.client, names, per_s=rate, seconds=bench.options.seconds)
 
 
 def _label(rate: int, new_share: float) -> str:
@@ -196,19 +137,14 @@ def _label(rate: int, new_share: float) -> str:
 def _figures(label: str, asked: load.Asked, cpu_s: float, before: Sums, after: Sums) -> Figures:
     seen = after.responses - before.responses
     told = {name: number - before.counters.get(name, 0) for name, number in after.counters.items()}
-    notable = {name: told[name] for name in _NOTABLE if told.get(name)}
+    notable = [f"{name} {told[name]:,}" for name in NOTABLE if told.get(name)]
     return [
         (f"{label}: CPU a response", f"{cpu_s / asked.completed * 1e6:.1f} µs"),
         (
             f"{label}: responses seen of those completed",
-            f"{seen:,} of {asked.completed:,}; frames {told.get('frames', 0):,}"
-            + "".join(f", {name} {number:,}" for name, number in notable.items()),
+            ", ".join([f"{seen:,} of {asked.completed:,} in {told.get('frames', 0):,} frames", *notable]),
         ),
     ]
-
-
-_NOTABLE: Final = ("kernel-drops", "unsolicited", "window-full", "fold-early", "name-flood", "spool-overflow")
-"""Counters that should stand at 0 under this load."""
 
 
 def _memory(process: "subprocess.Popen[str]") -> str:
@@ -236,9 +172,7 @@ def main() -> None:
     parser.add_argument("--new", type=float, action="append", metavar="SHARE", help="of new names, 0 to 1 (0 and 0.05)")
     parser.add_argument("--seconds", type=float, default=default.seconds, help="of load for each case (%(default)s)")
     parser.add_argument("--idle", type=float, default=default.idle_s, metavar="S", help="0: skip it (%(default)s)")
-    parser.add_argument(
-        "--capture", action="append", default=[], metavar="FLAG", help="for capture: --capture=--match=off"
-    )
+    parser.add_argument("--capture", action="append", default=[], metavar="FLAG", help="as in --capture=--match=off")
     args = parser.parse_args()
     unknown = set(args.sources) - set(_SOURCES)
     if unknown:
@@ -246,7 +180,7 @@ def main() -> None:
     options = Options(
         tuple(args.sources) or default.sources,
         tuple(args.rate or default.rates),
-        tuple(args.new if args.new is not None else default.new_shares),
+        default.new_shares if args.new is None else tuple(args.new),
         args.seconds,
         args.idle,
         tuple(args.capture),

@@ -105,11 +105,10 @@ def _repeats() -> Iterator[str]:
                 yield f"api-{number}.example.com{'.' if suffix else ''}{suffix} {kind}\n"
 
 
-def ask(node: Node, pod: Pod, names: Path, *, per_s: int, seconds: float | None = None) -> Asked:
-    """Ask the Service for the names from the pod, again and again for `seconds`, or once."""
-    command = ("dnsperf", "-s", SERVICE, "-d", names, "-Q", str(per_s), "-c", str(CLIENTS), "-q", "2000", "-t", "2")
-    until = ("-l", str(seconds)) if seconds else ("-n", "1")
-    process = node.start(*command, *until, pod=pod, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+def ask(node: Node, pod: Pod, names: Path, *, per_s: int) -> Asked:
+    """Ask the Service once for each of the names, from the pod."""
+    command = ("dnsperf", "-s", SERVICE, "-d", names, "-n", "1", "-Q", str(per_s), "-c", str(CLIENTS), "-q", "2000")
+    process = node.start(*command, "-t", "2", pod=pod, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
     out, _ = process.communicate()
     numbers = {name: int(number) for name, number in re.findall(r"Queries (\w+): +(\d+)", out)}
     if "completed" not in numbers:
