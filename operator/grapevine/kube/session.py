@@ -59,8 +59,8 @@ class Session:
         self._client.user_agent = f"grapevine/{__version__}"
 
     @classmethod
-    async def open(cls, kubeconfig: str | None = None) -> Self:
-        """Load credentials and return a session; nothing is sent yet.
+    async def open(cls, kubeconfig: str | None = None, context: str | None = None) -> Self:
+        """Load credentials and return a session; nothing is sent yet. `context` is one of the kubeconfig's.
 
         Tried in order: `kubeconfig`, the files in `KUBECONFIG`, the pod's service account, `~/.kube/config`.
 
@@ -68,7 +68,7 @@ class Session:
             PermanentInputError: the first of these that is there cannot be used, or none is.
         """
         path = kubeconfig or os.environ.get("KUBECONFIG") or None
-        in_pod = path is None and "KUBERNETES_SERVICE_HOST" in os.environ
+        in_pod = path is None and context is None and "KUBERNETES_SERVICE_HOST" in os.environ
         path = os.path.expanduser(path or _DEFAULT_KUBECONFIG)  # noqa: PTH111, ASYNC240 - may be a list of paths
         origin = "the pod's service account" if in_pod else f"kubeconfig {path}"
         remedy = "name a kubeconfig with --kubeconfig or KUBECONFIG"
@@ -80,7 +80,7 @@ class Session:
                 load_incluster_config(configuration)  # type: ignore[no-untyped-call]
             else:
                 loader = await load_kube_config(  # type: ignore[no-untyped-call]
-                    path, client_configuration=configuration, persist_config=False
+                    path, context=context, client_configuration=configuration, persist_config=False
                 )
                 configuration.refresh_api_key_hook = _once_a_minute(loader.load_and_set)  # type: ignore[assignment]
             return cls(configuration, origin)

@@ -48,7 +48,7 @@ def test_help_shows_every_command_and_examples(capsys: pytest.CaptureFixture[str
 
     assert ended.value.code == 0
     printed = capsys.readouterr().out
-    for word in ("run", "operator", "capture", "version", "examples:", "kubectl get clientintents -A"):
+    for word in ("run", "operator", "capture", "dns", "doctor", "version", "examples:", "kubectl get clientintents -A"):
         assert word in printed
 
 

@@ -1,0 +1,117 @@
+"""`grapevine doctor`: what stands in the way. Reads, asks about the person's own rights, and changes nothing."""
+
+import argparse
+import asyncio
+import json
+import textwrap
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import TYPE_CHECKING
+
+from grapevine.model.errors import PermanentInputError
+
+if TYPE_CHECKING:
+    from grapevine.cli.preflight import Finding
+    from grapevine.kube.session import Session
+
+EXIT_BLOCKED = 1
+EXIT_UNKNOWN = 2
+
+_WIDTH = 110
+_DESCRIPTION = """\
+Look at a cluster before the first `kubectl apply`: the API server's version, whose
+ClientIntents are there, what else maps or enforces them, network and DNS, policies,
+and whether you may apply what deploy/ holds. Changes nothing.
+"""
+_EPILOG = """\
+exit codes: 0 nothing stands in the way, 1 something does, 2 could not look at everything
+
+examples:
+  # The cluster of the current kubectl context
+  grapevine doctor --preflight
+
+  # Another one, for a script
+  grapevine doctor --preflight --context staging -o json
+"""
+
+
+def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Add the command's parser."""
+    parser = subparsers.add_parser(
+        "doctor",
+        help="look at a cluster before the first apply: what is in the way",
+        description=_DESCRIPTION,
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--preflight", action="store_true", help="before the first apply; the one check there is today")
+    parser.add_argument("--kubeconfig", metavar="FILE", help="credentials; by default kubectl's")
+    parser.add_argument("--context", metavar="NAME", help="context of the kubeconfig; by default its current one")
+    parser.add_argument("-o", "--output", choices=("text", "json"), default="text", help="form (%(default)s)")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Print the findings; return 0, or 1 where one is a blocker, or else 2 where something could not be looked at.
+
+    Raises:
+        PermanentInputError: no check was asked for, or the API server cannot be asked anything.
+    """
+    if not args.preflight:
+        raise PermanentInputError(
+            "what there is today is `grapevine doctor --preflight`, a look at the cluster before the first apply; "
+            "a running operator says what it does not see in its metrics (docs/reference/operator.md)"
+        )
+    return asyncio.run(_preflight(args))
+
+
+async def _preflight(args: argparse.Namespace) -> int:
+    from grapevine.cli.preflight import Level, command, judge  # the help needs none of it
+    from grapevine.kube.preflight import read_cluster
+    from grapevine.kube.session import Session
+
+    async with await Session.open(args.kubeconfig, args.context) as session:
+        facts = await read_cluster(session)
+    findings, then = judge(facts), command(facts)
+    print(_as_json(session, findings, then) if args.output == "json" else _as_text(session, findings, then))
+    levels = {finding.level for finding in findings}
+    if Level.BLOCKER in levels:
+        return EXIT_BLOCKED
+    return EXIT_UNKNOWN if Level.UNKNOWN in levels else 0
+
+
+def _as_json(session: "Session", findings: "Sequence[Finding]", then: str) -> str:
+    content = {"server": session.server, "findings": [asdict(finding) for finding in findings], "apply": then}
+    return json.dumps(content, indent=2, ensure_ascii=False)
+
+
+def _as_text(session: "Session", findings: "Sequence[Finding]", then: str) -> str:
+    lines = [f"{session.server} ({session.origin})", ""]
+    margin = max(len(finding.level) for finding in findings) + 2
+    column = margin + max(len(finding.check) for finding in findings) + 2
+    for finding in findings:
+        head = f"{finding.level:<{margin}}{finding.check:<{column - margin}}"
+        lines += _wrap(finding.found, head, column)
+        lines += _wrap(finding.means, " " * column, column)
+        lines += [" " * column + "→ " + finding.remedy] if finding.remedy else []  # never wrapped: it is copied
+    counts = Counter(str(finding.level) for finding in findings)
+    blockers, unknown = counts["blocker"], counts["unknown"]
+    if blockers:
+        last = f"Do not apply yet: {blockers} in the way. Then: {then}"
+    elif unknown:
+        last = f"{unknown} could not be looked at; nothing else stands in the way of: {then}"
+    else:
+        last = f"Nothing stands in the way: {then}"
+    return "\n".join([*lines, "", last])
+
+
+def _wrap(text: str, head: str, column: int) -> list[str]:
+    """Return the text's lines, none for an empty one, the first behind `head`, the others at `column`."""
+    return textwrap.wrap(
+        text,
+        _WIDTH,
+        initial_indent=head,
+        subsequent_indent=" " * column,
+        break_long_words=False,
+        break_on_hyphens=False,
+    )

@@ -1,0 +1,89 @@
+"""`grapevine doctor`: what it prints and how it ends; what it finds is in test_preflight and tests/integration."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from grapevine.cli import preflight
+from grapevine.cli.main import main
+from grapevine.cli.preflight import Finding, Level
+from grapevine.kube import preflight as reading
+from grapevine.kube.cluster_facts import ClusterFacts, Unread
+from grapevine.kube.session import Session
+
+UNREAD = Unread("it", "403")
+FACTS = ClusterFacts(*[UNREAD] * 9)
+OK = Finding("Kubernetes", Level.OK, "v1.37.2")
+LONG = "kubectl patch crd clientintents.k8s.otterize.com --subresource=status --type=merge -p '{}' " + "# a remedy " * 5
+
+
+@pytest.fixture
+def found(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[Finding]:
+    """The findings of every look; no cluster is asked."""
+    findings = [OK]
+
+    async def read(_: Session) -> ClusterFacts:
+        return replace(FACTS, groups=frozenset())
+
+    monkeypatch.setattr(reading, "read_cluster", read)
+    monkeypatch.setattr(preflight, "judge", lambda _: findings)
+    config = {
+        "clusters": [{"name": "c", "cluster": {"server": "http://127.0.0.1:1"}}],
+        "users": [{"name": "u", "user": {}}],
+        "contexts": [{"name": "x", "context": {"cluster": "c", "user": "u"}}],
+        "current-context": "x",
+    }
+    path = tmp_path / "kubeconfig"
+    path.write_text(json.dumps(config))
+    monkeypatch.setenv("KUBECONFIG", str(path))
+    return findings
+
+
+@pytest.mark.parametrize(
+    ("levels", "code", "last"),
+    [
+        ([], 0, "Nothing stands in the way: kubectl apply -k deploy/"),
+        ([Level.NOTE, Level.WARNING], 0, "Nothing stands in the way: kubectl apply -k deploy/"),
+        (
+            [Level.UNKNOWN],
+            2,
+            "1 could not be looked at; nothing else stands in the way of: kubectl apply -k deploy/",
+        ),
+        ([Level.UNKNOWN, Level.BLOCKER], 1, "Do not apply yet: 1 in the way. Then: kubectl apply -k deploy/"),
+    ],
+)
+def test_ends_with_what_to_do_and_a_code_that_says_it(
+    levels: list[Level], code: int, last: str, found: list[Finding], capsys: pytest.CaptureFixture[str]
+) -> None:
+    found += [Finding("CRD", level, "found") for level in levels]
+
+    assert main(["doctor", "--preflight"]) == code
+    assert capsys.readouterr().out.splitlines()[-1] == last
+
+
+def test_a_command_to_copy_is_one_line(found: list[Finding], capsys: pytest.CaptureFixture[str]) -> None:
+    found.append(Finding("CRD", Level.BLOCKER, "found", "means " * 30, LONG))
+    main(["doctor", "--preflight"])
+    lines = capsys.readouterr().out.splitlines()
+
+    assert lines[2] == "ok       Kubernetes  v1.37.2"
+    assert lines[3] == "blocker  CRD         found"
+    assert max(len(line) for line in lines[3:6]) <= 110
+    assert f"{' ' * 21}→ {LONG}" in lines
+
+
+def test_json_has_the_same(found: list[Finding], capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["doctor", "--preflight", "-o", "json"]) == 0
+    assert json.loads(capsys.readouterr().out) == {
+        "server": "http://127.0.0.1:1",
+        "findings": [{"check": "Kubernetes", "level": "ok", "found": "v1.37.2", "means": "", "remedy": ""}],
+        "apply": "kubectl apply -k deploy/",
+    }
+
+
+def test_without_a_check_it_says_which_there_is(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["doctor"]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "what there is today is `grapevine doctor --preflight`" in line
