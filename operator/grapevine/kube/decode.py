@@ -127,20 +127,26 @@ def _service(service: objects.Service) -> ServiceRecord:
         headless=spec.cluster_ip == "None",
         external_name=spec.external_name.rstrip(".").lower() if spec.type == "ExternalName" else "",
         ports=tuple(each.port for each in spec.ports or ()),
+        cluster_ips=_canonical(spec.cluster_ips or (spec.cluster_ip,)),
     )
 
 
 def _slice(endpoint_slice: objects.Slice) -> SliceRecord:
     meta = endpoint_slice.metadata
+    endpoints = tuple(_endpoint(each, meta.namespace) for each in endpoint_slice.endpoints or ())
+    ports = endpoint_slice.ports if any(each.addresses for each in endpoints) else None
     return SliceRecord(
         namespace=intern(meta.namespace),
         name=meta.name,
         service=intern((meta.labels or {}).get(_SERVICE_NAME_LABEL, "")),
-        endpoints=tuple(
-            Endpoint(_pod_behind(each.target_ref, meta.namespace), each.hostname or "")
-            for each in endpoint_slice.endpoints or ()
-        ),
+        endpoints=endpoints,
+        ports=tuple(each.port for each in ports or () if each.port is not None),
     )
+
+
+def _endpoint(endpoint: objects.Endpoint, namespace: str) -> Endpoint:
+    pod = _pod_behind(endpoint.target_ref, namespace)
+    return Endpoint(pod, endpoint.hostname or "", () if pod else _canonical(endpoint.addresses or ()))
 
 
 def _pod_behind(ref: objects.TargetRef | None, namespace: str) -> str:

@@ -80,6 +80,7 @@ class ServicePort(msgspec.Struct):
 class ServiceSpec(msgspec.Struct, rename="camel"):
     type: str = ""
     cluster_ip: str = msgspec.field(default="", name="clusterIP")
+    cluster_ips: list[str] | None = msgspec.field(default=None, name="clusterIPs")
     external_name: str = ""
     ports: list[ServicePort] | None = None
 
@@ -96,13 +97,19 @@ class TargetRef(msgspec.Struct):
 
 
 class Endpoint(msgspec.Struct, rename="camel"):
+    addresses: list[str] | None = None
     hostname: str | None = None
     target_ref: TargetRef | None = None
+
+
+class EndpointPort(msgspec.Struct):
+    port: int | None = None
 
 
 class Slice(msgspec.Struct):
     metadata: Meta
     endpoints: list[Endpoint] | None = None
+    ports: list[EndpointPort] | None = None
 
 
 class NodeAddress(msgspec.Struct):

@@ -36,7 +36,7 @@ class PodRecord:
     override: str
     """Workload name from the override annotation; empty where there is none."""
     node: str = ""
-    """`spec.nodeName`, for capture's tokens that do not name it; empty until the pod is scheduled."""
+    """`spec.nodeName`: whose capture hears it best, and for tokens that do not name it; empty until scheduled."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +61,8 @@ class ServiceRecord:
     """`spec.externalName` in lower case without the trailing dot; empty for every other type."""
     ports: tuple[int, ...]
     """Service ports; 53 makes its backends resolvers, whose own look-ups are not theirs."""
+    cluster_ips: tuple[str, ...] = ()
+    """`spec.clusterIPs` in canonical form: what a client dials; empty for headless ones and ExternalName."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +73,8 @@ class Endpoint:
     """Name of the pod behind it, in the slice's namespace; empty where the target is no pod."""
     host: str
     """`hostname` of the endpoint, under which a headless Service publishes it; may be empty."""
+    addresses: tuple[str, ...] = ()
+    """Its addresses in canonical form where no pod is behind it; else empty, for the pod has them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +85,8 @@ class SliceRecord:
     name: str
     service: str
     endpoints: tuple[Endpoint, ...]
+    ports: tuple[int, ...] = ()
+    """Ports of the endpoints; kept, like addresses, only where an endpoint has no pod behind it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -146,7 +146,15 @@ def test_external_name_is_canonical_and_only_of_that_type() -> None:
         "metadata": meta,
         "spec": {"type": "ClusterIP", "clusterIP": "10.96.0.9", "externalName": "old.example"},
     }
-    assert decode("Service", left_over) == ServiceRecord("shop", "db", False, "", ())
+    assert decode("Service", left_over) == ServiceRecord("shop", "db", False, "", (), ("10.96.0.9",))
+
+
+def test_service_has_its_addresses_of_both_families() -> None:
+    spec = {"clusterIP": "10.96.0.9", "clusterIPs": ["10.96.0.9", "FD00::0009"]}
+
+    record = decode("Service", {"metadata": {"name": "db", "namespace": "shop"}, "spec": spec})
+
+    assert record == ServiceRecord("shop", "db", False, "", (), ("10.96.0.9", "fd00::9"))
 
 
 def test_slice_keeps_unready_pods_and_hostnames() -> None:
@@ -155,7 +163,7 @@ def test_slice_keeps_unready_pods_and_hostnames() -> None:
         "endpoints": [
             {"targetRef": {"kind": "Pod", "name": "redis-0", "namespace": "shop"}, "hostname": "redis-0"},
             {"targetRef": {"kind": "Pod", "name": "redis-1"}, "conditions": {"ready": False}},
-            {"addresses": ["10.88.0.1"]},
+            {"addresses": ["10.244.0.7"], "targetRef": {"kind": "Pod", "name": "redis-2"}},
             {"targetRef": {"kind": "Pod", "name": "stranger", "namespace": "elsewhere"}},
         ],
     }
@@ -164,7 +172,19 @@ def test_slice_keeps_unready_pods_and_hostnames() -> None:
         "shop",
         "redis-x",
         "redis",
-        (Endpoint("redis-0", "redis-0"), Endpoint("redis-1", ""), Endpoint("", ""), Endpoint("", "")),
+        (Endpoint("redis-0", "redis-0"), Endpoint("redis-1", ""), Endpoint("redis-2", ""), Endpoint("", "")),
+    )
+
+
+def test_slice_keeps_address_and_port_of_what_is_no_pod() -> None:
+    endpoint_slice = {
+        "metadata": {"name": "kubernetes", "namespace": "default"},
+        "endpoints": [{"addresses": ["10.88.0.1", "host.example.com"]}],
+        "ports": [{"name": "https", "port": 6443, "protocol": "TCP"}, {"name": "any"}],
+    }
+
+    assert decode("EndpointSlice", endpoint_slice) == SliceRecord(
+        "default", "kubernetes", "", (Endpoint("", "", ("10.88.0.1",)),), (6443,)
     )
 
 
