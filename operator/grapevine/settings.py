@@ -3,6 +3,7 @@
 Values come from `GRAPEVINE_*` environment variables and command-line flags; a flag wins.
 """
 
+import ipaddress
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -25,6 +26,9 @@ class ResolverSettings:
     """DNS domain of the cluster, without leading or trailing dot; kubelet's `clusterDomain`."""
     override_annotations: tuple[str, ...] = ("intents.otterize.com/workload-name", "intents.otterize.com/service-name")
     """Pod annotations that name its workload, first one present wins; Otterize's two by default."""
+    dns_servers: tuple[str, ...] = ()
+    """Networks (CIDR, or single addresses) of DNS servers that may speak for the cluster's names besides those that are
+    found without being told (`resolver.dns_servers`): a resolver of the pods' own, outside the cluster."""
     own_namespace: str = ""
     """Grapevine's own namespace, whose look-ups are not part of the map; empty outside a cluster."""
     tombstone_s: int = 600
@@ -41,6 +45,13 @@ class ResolverSettings:
             raise PermanentInputError(
                 f"cluster domain {self.cluster_domain!r} is no DNS domain: give it like cluster.local"
             )
+        for each in self.dns_servers:
+            try:
+                ipaddress.ip_network(each)
+            except ValueError as error:
+                raise PermanentInputError(
+                    f"DNS servers: {error}: give addresses or networks, like 192.0.2.53,2001:db8::/64"
+                ) from error
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +63,11 @@ class GraphSettings:
     """Distinct destinations of one client; a name flood stops here and is counted as `destinations-full`."""
     max_failures: int = 200
     """Names of one client that never resolved; the oldest gives way and is counted as `failures-full`."""
+    max_client_addresses: int = 256
+    """Addresses outside the cluster remembered of one client, answered or connected to; the one heard of longest ago
+    gives way and is counted as `addresses-full`."""
+    max_addresses: int = 50_000
+    """The same of all clients together, where new ones are not taken in; 20 MiB at most."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,7 +178,7 @@ def operator_settings(
 ) -> OperatorSettings:
     """Join defaults, environment and flags; a flag that is None was not given.
 
-    Flags: `kubeconfig`, `listen`, `tls_listen`, `health` (HOST:PORT), `cluster_domain`.
+    Flags: `kubeconfig`, `listen`, `tls_listen`, `health` (HOST:PORT), `cluster_domain`, `dns_servers`.
 
     Raises:
         PermanentInputError: a value is not usable; the text names it.
@@ -189,6 +205,8 @@ def operator_settings(
         resolver = replace(resolver, override_annotations=(annotation, *resolver.override_annotations))
     if park_ms := environ.get("GRAPEVINE_PARK_MS"):
         resolver = replace(resolver, park_ms=_parse_count(park_ms, "GRAPEVINE_PARK_MS"))
+    if dns_servers := value("dns_servers", "GRAPEVINE_DNS_SERVERS"):
+        resolver = replace(resolver, dns_servers=_words(dns_servers))
     if namespace := environ.get("GRAPEVINE_NAMESPACE"):
         resolver = replace(resolver, own_namespace=namespace)
     settings = replace(settings, resolver=resolver)

@@ -8,10 +8,11 @@ from collections.abc import Iterable
 from grapevine.graph.store import GraphStore
 from grapevine.intents.build import build_intents
 from grapevine.intents.read import read_intents
+from grapevine.model.connection import Connection
 from grapevine.model.edge import DeadDependency, Edge
 from grapevine.model.intents import ActualIntents, DesiredIntents
 from grapevine.model.lookup import Lookup
-from grapevine.model.observation import DnsObservation
+from grapevine.model.observation import ConnObservation, DnsObservation, Observation
 from grapevine.model.target import (
     Destination,
     DomainDestination,
@@ -96,15 +97,18 @@ def a_service(
     headless: bool = False,
     external_name: str = "",
     ports: tuple[int, ...] = (80,),
+    cluster_ips: tuple[str, ...] = (),
 ) -> ServiceRecord:
-    """Return a Service with a cluster address on port 80."""
-    return ServiceRecord(namespace, name, headless, external_name, ports)
+    """Return a Service on port 80."""
+    return ServiceRecord(namespace, name, headless, external_name, ports, cluster_ips)
 
 
-def a_slice(service: str, *pods: str | Endpoint, namespace: str = "shop", name: str = "") -> SliceRecord:
+def a_slice(
+    service: str, *pods: str | Endpoint, namespace: str = "shop", name: str = "", ports: tuple[int, ...] = ()
+) -> SliceRecord:
     """Return the slice of a Service with these pods behind it."""
     endpoints = tuple(p if isinstance(p, Endpoint) else Endpoint(p, "") for p in pods)
-    return SliceRecord(namespace, name or f"{service}-1", service, endpoints)
+    return SliceRecord(namespace, name or f"{service}-1", service, endpoints, ports)
 
 
 def an_index(*records: Record | RecordGone) -> ClusterIndex:
@@ -142,7 +146,22 @@ def an_observation(
     )
 
 
-def a_batch(*observations: DnsObservation, stream: str = "s", seq: int = 1, oldest: int = 1, node: str = "n1") -> Batch:
+def a_dial(
+    dst_ip: str = "10.96.0.1",
+    dst_port: int = 80,
+    *,
+    client_ip: str = CLIENT_IP,
+    first_ms: int = T0 + 1_000,
+    last_ms: int | None = None,
+    count: int = 1,
+    source: str = "packet",
+) -> ConnObservation:
+    """Return one connection opened by `CLIENT_IP`."""
+    last_ms = first_ms if last_ms is None else last_ms
+    return ConnObservation(first_ms, last_ms, count, client_ip, dst_ip, dst_port, "tcp", source)
+
+
+def a_batch(*observations: Observation, stream: str = "s", seq: int = 1, oldest: int = 1, node: str = "n1") -> Batch:
     """Return a batch of these observations."""
     header = BatchHeader(stream, seq, oldest, node, T0 + 2_000, Hearing(("packet",), T0))
     return Batch(header, observations)
@@ -163,6 +182,7 @@ def a_lookup(
     first_ms: int = T0,
     last_ms: int | None = None,
     count: int = 1,
+    addresses: tuple[str, ...] = (),
 ) -> Lookup:
     """Return a look-up that answered, where `rcode` says so, with the destination its name tells."""
     answered = rcode == "NOERROR" if is_answered is None else is_answered
@@ -172,7 +192,22 @@ def a_lookup(
             ServiceDestination(service.namespace, service.service, service.host) if service else DomainDestination(name)
         )
     last_ms = first_ms if last_ms is None else last_ms
-    return Lookup(client or a_workload(), name, destination, answered, rcode, first_ms, last_ms, count)
+    return Lookup(client or a_workload(), name, destination, answered, rcode, first_ms, last_ms, count, addresses)
+
+
+def a_connection(
+    address: str = "192.0.2.1",
+    port: int = 443,
+    *,
+    client: WorkloadRef | None = None,
+    destination: Destination | None = None,
+    first_ms: int = T0,
+    last_ms: int | None = None,
+    count: int = 1,
+) -> Connection:
+    """Return a connection of `a_workload`, out of the cluster where no destination is given."""
+    last_ms = first_ms if last_ms is None else last_ms
+    return Connection(client or a_workload(), address, port, "tcp", destination, first_ms, last_ms, count)
 
 
 def a_graph(settings: GraphSettings | None = None) -> GraphStore:
@@ -202,9 +237,11 @@ def an_edge(
     first_ms: int = T0,
     last_ms: int = T0,
     count: int = 1,
+    ports: tuple[int, ...] = (),
 ) -> Edge:
-    """Return an edge of `a_workload`."""
-    return Edge(client or a_workload(), target, names, evidence, first_ms, last_ms, count)
+    """Return an edge of `a_workload`, over TCP where it has ports."""
+    protocols = ("tcp",) if ports else ()
+    return Edge(client or a_workload(), target, names, evidence, first_ms, last_ms, count, ports, protocols)
 
 
 def to_workload(name: str, *, namespace: str = "shop", kind: str = "Deployment") -> WorkloadTarget:

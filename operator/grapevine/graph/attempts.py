@@ -89,7 +89,7 @@ class Attempts:
                 self._failures.popitem(last=False)
                 self._tally.overflow["failures-full"] += 1
             return True
-        known.seen.add(lookup)
+        known.seen.add(lookup.first_ms, lookup.last_ms, lookup.count)
         known.rcode = lookup.rcode
         if known.names <= names:
             return False

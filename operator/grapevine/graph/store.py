@@ -5,12 +5,15 @@ gets a second owner moves its edges instead of leaving a wrong one behind. Reade
 """
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
+from grapevine.graph.addresses import RECENT_MS, Addresses
 from grapevine.graph.attempts import Attempts
 from grapevine.graph.search import SearchList
+from grapevine.graph.sighting import EVIDENCE_CONNECTION, EVIDENCE_DNS, EVIDENCE_UNREADY, Sighting, evidence_of
 from grapevine.graph.tally import GraphTally, Seen
-from grapevine.model.edge import DeadDependency, Edge
+from grapevine.model.connection import Connection
+from grapevine.model.edge import DeadDependency, Edge, UnnamedAddress
 from grapevine.model.lookup import Lookup
 from grapevine.model.metric import Metric
 from grapevine.model.target import (
@@ -24,21 +27,14 @@ from grapevine.model.target import (
 from grapevine.model.workload import ServiceRef, WorkloadRef
 from grapevine.settings import GraphSettings
 
-EVIDENCE_DNS = "dns"
-EVIDENCE_UNREADY = "dns-unready"
-
-
-@dataclass(slots=True)
-class _Sighting:
-    target: Target
-    is_answered: bool
-    seen: Seen
+TargetOf = Callable[[Destination], Target]
+"""Tells who stands behind a destination now."""
 
 
 @dataclass(slots=True)
 class _Client:
     attempts: Attempts
-    sightings: dict[Destination, _Sighting] = field(default_factory=dict)
+    sightings: dict[Destination, Sighting] = field(default_factory=dict)
 
 
 class GraphStore:
@@ -57,10 +53,11 @@ class GraphStore:
         self._dirty: set[WorkloadRef] = set()
         self.tally = GraphTally()
         """What is not in the map, and why."""
+        self._addresses = Addresses(settings, self.tally)
 
     # --- writing
 
-    def add(self, lookup: Lookup, target_of: Callable[[Destination], Target]) -> None:
+    def add(self, lookup: Lookup, target_of: TargetOf) -> None:
         """Take in one look-up."""
         client = self._client(lookup.client)
         if client is None:
@@ -70,10 +67,34 @@ class GraphStore:
         else:
             has_changed = self._add_sighting(client, lookup, lookup.destination, target_of)
             has_changed |= client.attempts.answer(lookup.name)
+            has_changed |= self._join_connections(client, lookup, lookup.destination)
         if has_changed:
             self._dirty.add(lookup.client)
 
-    def retarget(self, services: Iterable[ServiceRef], target_of: Callable[[Destination], Target]) -> None:
+    def connect(self, connection: Connection, target_of: TargetOf) -> bool:
+        """Take in connections; return whether they are of the map: no name or workload explains any other address."""
+        client = self._client(connection.client)
+        if client is None:
+            return True
+        destinations = [connection.destination] if connection.destination else self._addresses.dial(connection)
+        for destination in destinations:
+            known = client.sightings.get(destination)
+            sighting = known or self._enter(client, connection.client, destination, target_of)
+            if sighting is not None and sighting.connect(
+                [(connection.port, connection.proto)], connection.first_ms, connection.last_ms, connection.count
+            ):
+                self._dirty.add(connection.client)
+        return bool(destinations)
+
+    def is_looked_up(self, connection: Connection) -> bool:
+        """Whether a look-up of the client led to the address it connects to."""
+        return self._addresses.is_looked_up(connection)
+
+    def forget_before(self, at_ms: int) -> None:
+        """Drop what no observation after `at_ms` can need."""
+        self._addresses.forget_before(at_ms - RECENT_MS)
+
+    def retarget(self, services: Iterable[ServiceRef], target_of: TargetOf) -> None:
         """Look again at who stands behind these Services, and move the edges that lead to another target now."""
         for service in services:
             for ref, destination in self._askers.get(service, ()):
@@ -88,25 +109,30 @@ class GraphStore:
         ref: WorkloadRef,
         destinations: Iterable[Destination],
         edge: Edge,
-        target_of: Callable[[Destination], Target],
+        target_of: TargetOf,
     ) -> None:
         """Take an edge back from the cluster's status, as the destinations that led to it; what is newer stays."""
         client = self._client(ref)
         if client is None:
             return
+        is_asked = not {EVIDENCE_DNS, EVIDENCE_UNREADY}.isdisjoint(edge.evidence)
+        is_answered = EVIDENCE_DNS in edge.evidence
+        ports = {(port, protocol) for port in edge.ports for protocol in edge.protocols}
         count = edge.count
         for destination in destinations:
-            if destination in client.sightings or len(client.sightings) >= self._bounds.max_destinations:
+            if destination in client.sightings:
                 continue
-            client.sightings[destination] = _Sighting(
-                target=target_of(destination),
-                is_answered=EVIDENCE_DNS in edge.evidence,
-                seen=Seen(edge.first_ms, edge.last_ms, count, counted_through_ms=edge.last_ms),
-            )
+            sighting = self._enter(client, ref, destination, target_of)
+            if sighting is None:
+                return
+            seen = Seen(edge.first_ms, edge.last_ms, count, counted_through_ms=edge.last_ms)
+            if EVIDENCE_CONNECTION in edge.evidence:
+                sighting.connections, sighting.ports = replace(seen), set(ports)
+            if is_asked or not sighting.connections:
+                sighting.lookups, sighting.is_answered = seen, is_answered
             count = 0
-            self._index(ref, destination)
             self._dirty.add(ref)
-            if EVIDENCE_DNS in edge.evidence:
+            if is_answered:
                 client.attempts.restore_answer(destination_name(destination, self._domain))
 
     def restore_dead(self, dead: DeadDependency) -> None:
@@ -134,7 +160,7 @@ class GraphStore:
     def edges(self, ref: WorkloadRef) -> list[Edge]:
         """Return the client's edges, calls to itself left out; unsorted, empty where the client is unknown."""
         client = self._clients.get(ref)
-        groups: dict[Target, list[tuple[Destination, _Sighting]]] = {}
+        groups: dict[Target, list[tuple[Destination, Sighting]]] = {}
         for destination, sighting in client.sightings.items() if client else ():
             groups.setdefault(sighting.target, []).append((destination, sighting))
         groups.pop(WorkloadTarget(ref), None)
@@ -145,6 +171,10 @@ class GraphStore:
         client = self._clients.get(ref)
         return client.attempts.dead(ref) if client else []
 
+    def unnamed(self, ref: WorkloadRef) -> list[UnnamedAddress]:
+        """Return the addresses the client connects to that no look-up of its led to, and that are nobody's here."""
+        return self._addresses.unnamed(ref)
+
     def metrics(self) -> list[Metric]:
         """Return the map's size and what its bounds kept out."""
         destinations = sum(len(c.sightings) for c in self._clients.values())
@@ -153,6 +183,13 @@ class GraphStore:
             Metric("grapevine_clients", "gauge", "Client workloads in the map.", {"": len(self._clients)}),
             Metric("grapevine_destinations", "gauge", "Destinations in the map, over all clients.", {"": destinations}),
             Metric("grapevine_dead_dependencies", "gauge", "Names that never resolved, over all clients.", {"": dead}),
+            Metric(
+                "grapevine_addresses",
+                "gauge",
+                "Addresses outside the cluster kept to join look-ups and connections; unnamed ones nobody looked up.",
+                {"all": len(self._addresses), "unnamed": self._addresses.count_unnamed()},
+                "kind",
+            ),
             Metric(
                 "grapevine_lookups_folded",
                 "counter",
@@ -180,44 +217,64 @@ class GraphStore:
     def _attempts(self, ref: WorkloadRef) -> Attempts:
         return Attempts(SearchList(ref.namespace, self._domain), self._bounds.max_failures, self.tally)
 
-    def _add_sighting(
-        self, client: _Client, lookup: Lookup, destination: Destination, target_of: Callable[[Destination], Target]
-    ) -> bool:
+    def _add_sighting(self, client: _Client, lookup: Lookup, destination: Destination, target_of: TargetOf) -> bool:
         """Count a look-up of a destination; return whether that is news."""
-        sighting = client.sightings.get(destination)
+        sighting = client.sightings.get(destination) or self._enter(client, lookup.client, destination, target_of)
         if sighting is None:
-            if len(client.sightings) >= self._bounds.max_destinations:
-                self.tally.overflow["destinations-full"] += 1
-                return False
-            seen = Seen(lookup.first_ms, lookup.last_ms, lookup.count)
-            client.sightings[destination] = _Sighting(target_of(destination), lookup.is_answered, seen)
-            self._index(lookup.client, destination)
+            return False
+        if sighting.lookups is None:
+            sighting.lookups = Seen(lookup.first_ms, lookup.last_ms, lookup.count)
+            sighting.is_answered = lookup.is_answered
             return True
         if sighting.is_answered and not lookup.is_answered:
             self.tally.fold(lookup.rcode, lookup.count)  # the AAAA of a name that has an A, or the other way round
             return False
         is_news = lookup.is_answered and not sighting.is_answered
         if is_news:
-            self.tally.fold("NODATA", sighting.seen.count)
-            sighting.is_answered, sighting.seen.count = True, 0
-        sighting.seen.add(lookup)
+            self.tally.fold("NODATA", sighting.lookups.count)
+            sighting.is_answered, sighting.lookups.count = True, 0
+        sighting.lookups.add(lookup.first_ms, lookup.last_ms, lookup.count)
         return is_news
+
+    def _join_connections(self, client: _Client, lookup: Lookup, destination: Destination) -> bool:
+        """Give a destination the connections to addresses it led to; return whether that is news."""
+        sighting = client.sightings.get(destination)
+        if sighting is None or not lookup.addresses:
+            return False
+        dialled = self._addresses.answer(lookup.client, destination, lookup.addresses, lookup.last_ms)
+        is_news = False
+        for each in dialled:
+            is_news |= sighting.connect(each.ports, each.first_ms, each.last_ms, 0)
+        return is_news
+
+    def _enter(
+        self, client: _Client, ref: WorkloadRef, destination: Destination, target_of: TargetOf
+    ) -> Sighting | None:
+        """Make room for a destination that is new to the client; None, counted, where there is none."""
+        if len(client.sightings) >= self._bounds.max_destinations:
+            self.tally.overflow["destinations-full"] += 1
+            return None
+        sighting = client.sightings[destination] = Sighting(target_of(destination))
+        self._index(ref, destination)
+        return sighting
 
     def _index(self, ref: WorkloadRef, destination: Destination) -> None:
         if isinstance(destination, ServiceDestination):
             service = ServiceRef(destination.namespace, destination.service)
             self._askers.setdefault(service, set()).add((ref, destination))
 
-    def _edge(self, ref: WorkloadRef, target: Target, group: list[tuple[Destination, _Sighting]]) -> Edge:
-        is_answered = any(s.is_answered for _, s in group)
+    def _edge(self, ref: WorkloadRef, target: Target, group: list[tuple[Destination, Sighting]]) -> Edge:
+        evidence = evidence_of([sighting for _, sighting in group])
         return Edge(
             client=ref,
             target=target,
             names=tuple(sorted(name for d, _ in group if (name := destination_name(d, self._domain)))),
-            evidence=(EVIDENCE_DNS if is_answered else EVIDENCE_UNREADY,),
-            first_ms=min(s.seen.first_ms for _, s in group),
-            last_ms=max(s.seen.last_ms for _, s in group),
-            count=sum(s.seen.count for _, s in group),
+            evidence=evidence.kinds,
+            first_ms=evidence.first_ms,
+            last_ms=evidence.last_ms,
+            count=evidence.count,
+            ports=evidence.ports,
+            protocols=evidence.protocols,
         )
 
 

@@ -2,8 +2,6 @@
 
 from dataclasses import dataclass, field
 
-from grapevine.model.lookup import Lookup
-
 
 @dataclass(slots=True)
 class Seen:
@@ -15,12 +13,12 @@ class Seen:
     counted_through_ms: int = 0
     """Observations up to here were counted before a restart: sent again, they add nothing."""
 
-    def add(self, lookup: Lookup) -> None:
-        """Count a look-up."""
-        if lookup.last_ms > self.counted_through_ms:
-            self.count += lookup.count
-        self.first_ms = min(self.first_ms, lookup.first_ms)
-        self.last_ms = max(self.last_ms, lookup.last_ms)
+    def add(self, first_ms: int, last_ms: int, count: int) -> None:
+        """Count look-ups or connections."""
+        if last_ms > self.counted_through_ms:
+            self.count += count
+        self.first_ms = min(self.first_ms, first_ms)
+        self.last_ms = max(self.last_ms, last_ms)
 
     def join(self, other: "Seen") -> None:
         """Take in what was counted apart."""
@@ -34,7 +32,9 @@ class GraphTally:
     """What the map left out, and why; shared by all of its clients."""
 
     overflow: dict[str, int] = field(
-        default_factory=lambda: {"clients-full": 0, "destinations-full": 0, "failures-full": 0}
+        default_factory=lambda: dict.fromkeys(
+            ("clients-full", "destinations-full", "failures-full", "addresses-full"), 0
+        )
     )
     """What the bounds kept out, by bound."""
     folded: dict[str, int] = field(default_factory=lambda: {"search-list": 0, "nodata-twin": 0})

@@ -11,6 +11,8 @@ from grapevine.model.workload import WorkloadRef
 
 _MAX_NAMES = 16
 """Names kept of one edge; the CRD's bound."""
+_MAX_PORTS = 64
+"""Ports kept of one edge, as many as the graph keeps."""
 
 
 def build_intents(
@@ -63,6 +65,8 @@ def _merged(edges: Iterable[Edge]) -> Iterable[Edge]:
                 first_ms=min(known.first_ms, edge.first_ms),
                 last_ms=max(known.last_ms, edge.last_ms),
                 count=known.count + edge.count,
+                ports=tuple(sorted({*known.ports, *edge.ports})[:_MAX_PORTS]),
+                protocols=tuple(sorted({*known.protocols, *edge.protocols})),
             )
             if known
             else edge
@@ -80,6 +84,8 @@ def _edge_item(edge: Edge) -> ObservedItem:
         last_ms=edge.last_ms,
         count=edge.count,
         state="active",
+        ports=edge.ports,
+        protocols=edge.protocols,
     )
 
 

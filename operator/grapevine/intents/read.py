@@ -79,6 +79,8 @@ def _item(entry: Mapping[str, Any], namespace: str) -> ObservedItem | None:
         count=count if isinstance(count, int) else 0,
         state=state,
         rcode=_text(entry, "rcode"),
+        ports=_ports(entry),
+        protocols=_texts(entry, "protocols"),
     )
 
 
@@ -120,6 +122,12 @@ def _mapping(fields: Mapping[str, Any], key: str) -> Mapping[str, Any]:
 def _items(fields: Mapping[str, Any], key: str) -> Iterable[Mapping[str, Any]]:
     value = fields.get(key)
     return [item for item in value if isinstance(item, Mapping)] if isinstance(value, list | tuple) else []
+
+
+def _ports(fields: Mapping[str, Any]) -> tuple[int, ...]:
+    value = fields.get("ports")
+    found = value if isinstance(value, list | tuple) else ()
+    return tuple(sorted({port for port in found if type(port) is int and 0 < port < 65_536}))
 
 
 def _text(fields: Mapping[str, Any], key: str) -> str:

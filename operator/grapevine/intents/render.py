@@ -100,6 +100,10 @@ def _observed(item: ObservedItem, namespace: str) -> dict[str, Any]:
     }
     if item.target is not None:
         fields["target"] = render_target(item.target, namespace)
+    if item.ports:
+        fields["ports"] = list(item.ports)
+    if item.protocols:
+        fields["protocols"] = list(item.protocols)
     if item.declared is not None:
         fields["declared"] = item.declared
     if item.rcode:
@@ -114,9 +118,7 @@ def _conditions(desired: DesiredIntents, actual: ActualIntents, found: Findings,
     origin = ("Discovered", "spec follows what was observed") if actual.discovered else ("Declared", "spec is yours")
     return [
         Condition("Ready", "True", origin[0], f"{origin[1]}; nothing is enforced", now_ms),
-        Condition("Observed", "True", "LookupsSeen", "DNS look-ups of this workload were seen", now_ms)
-        if desired.last_ms
-        else Condition("Observed", "False", "NothingSeen", "no DNS look-up of this workload was seen yet", now_ms),
+        _observed_condition(desired, now_ms),
         Condition("Resolved", "False", "DeadDependency", f"never resolved: {shown}", now_ms)
         if dead
         else Condition("Resolved", "True", "AllResolved", "every name it asked for resolved", now_ms),
@@ -124,6 +126,14 @@ def _conditions(desired: DesiredIntents, actual: ActualIntents, found: Findings,
         if found.undeclared or found.unused
         else Condition("Drifted", "False", "InStep", "spec and observation agree", now_ms),
     ]
+
+
+def _observed_condition(desired: DesiredIntents, now_ms: int) -> Condition:
+    if not desired.last_ms:
+        return Condition("Observed", "False", "NothingSeen", "no DNS look-up of this workload was seen yet", now_ms)
+    if all(item.evidence == ("connection",) for item in desired.observed):
+        return Condition("Observed", "True", "ConnectionsSeen", "connections of this workload were seen", now_ms)
+    return Condition("Observed", "True", "LookupsSeen", "DNS look-ups of this workload were seen", now_ms)
 
 
 def _condition(condition: Condition, actual: ActualIntents) -> dict[str, Any]:

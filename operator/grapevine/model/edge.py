@@ -15,11 +15,31 @@ class Edge:
     names: tuple[str, ...]
     """Names asked for that lead to this target, sorted, bounded; what a restart resolves anew."""
     evidence: tuple[str, ...]
-    """What it was seen by, sorted: `dns` (a look-up that answered), `dns-unready` (the Service exists, no answer)."""
+    """What it was seen by, sorted: `connection` (one was opened to it), `dns` (a look-up that was answered),
+    `dns-unready` (the Service exists, no answer)."""
     first_ms: int
     last_ms: int
     count: int
-    """Look-ups, at least: the dedupe table and what was not yet written die with the operator."""
+    """Look-ups, at least: the dedupe table and what was not yet written die with the operator. Connections where there
+    was no look-up."""
+    ports: tuple[int, ...] = ()
+    """Ports connected to, sorted, bounded; empty where no connection was seen."""
+    protocols: tuple[str, ...] = ()
+    """Protocols of these connections, sorted."""
+
+
+@dataclass(frozen=True, slots=True)
+class UnnamedAddress:
+    """An address outside the cluster, or a node's, that a client connects to and no look-up of the client's led to."""
+
+    client: WorkloadRef
+    address: str
+    ports: tuple[int, ...]
+    """Sorted, bounded."""
+    first_ms: int
+    last_ms: int
+    count: int
+    """Connections, at least."""
 
 
 @dataclass(frozen=True, slots=True)

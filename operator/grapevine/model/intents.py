@@ -21,13 +21,17 @@ class ObservedItem:
     first_ms: int
     last_ms: int
     count: int
-    """Look-ups, at least."""
+    """Look-ups, at least; connections where there was no look-up."""
     state: str
     """`active`, `idle`, `stale` or `dead`."""
     declared: bool | None = None
     """Whether a person's object names it; None in a discovered object, where the question makes no sense."""
     rcode: str = ""
     """Response code of the newest failure of a dead dependency; empty for an edge."""
+    ports: tuple[int, ...] = ()
+    """Ports connected to, sorted, bounded; empty where no connection was seen."""
+    protocols: tuple[str, ...] = ()
+    """Protocols of these connections, sorted."""
 
 
 @dataclass(frozen=True, slots=True)

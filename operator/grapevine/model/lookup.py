@@ -22,3 +22,5 @@ class Lookup:
     first_ms: int
     last_ms: int
     count: int
+    addresses: tuple[str, ...] = ()
+    """Addresses it resolved to that nothing in the cluster explains; a connection to one is one to this name."""

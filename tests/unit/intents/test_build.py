@@ -1,5 +1,6 @@
 """Graph → desired intents."""
 
+import pytest
 from tests.support.builders import T0, a_workload, an_edge, desired_of, to_workload
 
 from grapevine.intents.confidence import confidence
@@ -77,5 +78,27 @@ def test_nothing_known_is_nothing_desired() -> None:
     assert (desired.targets, desired.observed, desired.last_ms) == ((), (), 0)
 
 
-def test_the_strongest_evidence_gives_the_confidence() -> None:
-    assert (confidence(["dns-unready", "dns"]), confidence(["dns-unready"]), confidence(["rumour"])) == (75, 50, 0)
+def test_ports_of_one_edge_are_joined_and_bounded() -> None:
+    edges = [an_edge(to_workload("a"), ports=ports) for ports in ((80, 443), (), tuple(range(50, 110)))]
+
+    (item,) = desired_of(edges).observed
+
+    assert (item.ports, item.protocols) == ((*range(50, 110), 443), ("tcp",))
+    assert len(desired_of([*edges, an_edge(to_workload("a"), ports=tuple(range(9)))]).observed[0].ports) == 64
+
+
+@pytest.mark.parametrize(
+    ("evidence", "percent"),
+    [
+        (["dns-unready"], 50),
+        (["dns"], 75),
+        (["dns-unready", "dns"], 75),
+        (["connection"], 90),
+        (["connection", "dns-unready"], 90),
+        (["connection", "dns"], 95),
+        (["rumour"], 0),
+        ([], 0),
+    ],
+)
+def test_confidence_is_of_the_strongest_evidence_and_more_where_two_agree(evidence: list[str], percent: int) -> None:
+    assert confidence(evidence) == percent

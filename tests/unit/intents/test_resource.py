@@ -26,7 +26,12 @@ from grapevine.resolver.names import destinations_of
 WEB = a_workload()
 EDGES = [
     an_edge(to_workload("cart"), names=("cart.shop.svc.cluster.local",), last_ms=T0 + 1_234, count=7),
-    an_edge(to_workload("redis", namespace="orders"), names=("r-0.redis.orders.svc.cluster.local",)),
+    an_edge(
+        to_workload("redis", namespace="orders"),
+        names=("r-0.redis.orders.svc.cluster.local",),
+        evidence=("connection", "dns"),
+        ports=(6379, 16379),
+    ),
     an_edge(ServiceTarget("default", "kubernetes"), names=("kubernetes.default.svc.cluster.local",)),
     an_edge(InternetTarget("api.example.com"), names=("api.example.com",), first_ms=T0 - 9),
 ]
@@ -86,15 +91,30 @@ def restored(resource: dict[str, Any]) -> DesiredIntents:
         if item.target is None:
             graph.restore_dead(DeadDependency(WEB, item.names[0], item.rcode, item.first_ms, item.last_ms, item.count))
         else:
-            edge = Edge(WEB, item.target, item.names, item.evidence, item.first_ms, item.last_ms, item.count)
+            seen = (item.first_ms, item.last_ms, item.count)
+            edge = Edge(WEB, item.target, item.names, item.evidence, *seen, item.ports, item.protocols)
             graph.restore_edge(WEB, destinations_of(item.names, item.target, DOMAIN), edge, lambda _, t=item.target: t)
     return desired_of(graph.edges(WEB), graph.dead(WEB))
 
 
 def test_a_restart_desires_what_was_written() -> None:
-    desired = desired_of(EDGES, DEAD)
+    desired = desired_of([*EDGES, an_edge(to_workload("db"), evidence=("connection",), ports=(5432,), count=3)], DEAD)
 
     assert restored(in_cluster(desired)) == desired
+
+
+def test_a_spec_names_no_port() -> None:
+    without = [an_edge(e.target, names=e.names) for e in EDGES]
+
+    assert render_spec(desired_of(EDGES)) == render_spec(desired_of(without))
+
+
+@pytest.mark.parametrize("ports", [None, 80, "80", [0, 65_536, -1, True, "80", None, 80.5, {}]])
+def test_nonsense_in_the_ports_of_a_status_is_left_out(ports: Any) -> None:
+    resource = in_cluster(desired_of(EDGES))
+    resource["status"]["observed"][0]["ports"] = ports
+
+    assert read_observed(resource)[0].ports == ()
 
 
 def test_targets_cut_from_the_status_come_back_from_the_spec() -> None:
@@ -148,6 +168,12 @@ def test_conditions_of_a_discovered_object() -> None:
         "Resolved": ("True", "AllResolved"),
         "Drifted": ("False", "InStep"),
     }
+
+
+def test_connections_alone_are_no_look_ups() -> None:
+    found = conditions(desired_of([an_edge(to_workload("db"), evidence=("connection",))]))
+
+    assert found["Observed"] == ("True", "ConnectionsSeen")
 
 
 def test_conditions_of_a_persons_object_that_differs() -> None:

@@ -1,0 +1,72 @@
+"""One destination of one client: who stands behind it, and what it was seen by."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+from grapevine.graph.tally import Seen
+from grapevine.model.target import Target
+
+EVIDENCE_DNS = "dns"
+EVIDENCE_UNREADY = "dns-unready"
+EVIDENCE_CONNECTION = "connection"
+MAX_PORTS = 64
+"""Ports kept of one destination: protocols that make ports up (FTP, RPC) would give new ones for ever."""
+
+Port = tuple[int, str]
+"""Number and protocol."""
+
+
+@dataclass(slots=True)
+class Sighting:
+    """Look-ups, connections, or both; one of them at least."""
+
+    target: Target
+    lookups: Seen | None = None
+    is_answered: bool = False
+    """Whether a look-up was answered; with look-ups and without that, the Service was not ready."""
+    connections: Seen | None = None
+    ports: set[Port] = field(default_factory=set)
+    """Ports of the connections."""
+
+    def connect(self, ports: Iterable[Port], first_ms: int, last_ms: int, count: int) -> bool:
+        """Take in connections; return whether there were none before, or none to such a port."""
+        is_news = self.connections is None
+        if self.connections is None:
+            self.connections = Seen(first_ms, last_ms, count)
+        else:
+            self.connections.add(first_ms, last_ms, count)
+        new = sorted(set(ports) - self.ports)[: MAX_PORTS - len(self.ports)]
+        self.ports.update(new)
+        return is_news or bool(new)
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """What the sightings of one target say together."""
+
+    kinds: tuple[str, ...]
+    """Sorted."""
+    ports: tuple[int, ...]
+    protocols: tuple[str, ...]
+    first_ms: int
+    last_ms: int
+    count: int
+    """Look-ups; connections where nobody looked it up."""
+
+
+def evidence_of(sightings: Sequence[Sighting]) -> Evidence:
+    """Join the sightings of one target; at least one."""
+    lookups = [s.lookups for s in sightings if s.lookups]
+    connections = [s.connections for s in sightings if s.connections]
+    kinds = [EVIDENCE_CONNECTION] if connections else []
+    if lookups:
+        kinds.append(EVIDENCE_DNS if any(s.is_answered for s in sightings) else EVIDENCE_UNREADY)
+    seen = lookups + connections
+    return Evidence(
+        kinds=tuple(kinds),
+        ports=tuple(sorted({port for s in sightings for port, _ in s.ports})[:MAX_PORTS]),
+        protocols=tuple(sorted({protocol for s in sightings for _, protocol in s.ports})),
+        first_ms=min(s.first_ms for s in seen),
+        last_ms=max(s.last_ms for s in seen),
+        count=sum(s.count for s in lookups or connections),
+    )
