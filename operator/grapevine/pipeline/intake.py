@@ -1,28 +1,33 @@
 """First half of the pipeline: a batch's observations → resolver → graph, with what has to wait parked in between."""
 
 import asyncio
+import ipaddress
 from collections import Counter
 from collections.abc import Callable, Iterable
 
 from grapevine.graph.store import GraphStore
+from grapevine.model.connection import Connection
 from grapevine.model.metric import Metric
-from grapevine.model.observation import ConnObservation, DnsObservation
+from grapevine.model.observation import Observation
 from grapevine.model.workload import WorkloadRef
 from grapevine.resolver.index import ClusterIndex
+from grapevine.resolver.noise import Reason, Unresolved
 from grapevine.resolver.parking import BatchId, Parked, Parking
-from grapevine.resolver.resolve import Resolver, Unresolved
+from grapevine.resolver.resolve import Resolver
 from grapevine.resolver.unresolved import UnresolvedTally
 from grapevine.settings import ResolverSettings
 from grapevine.wire.schema import Batch
 
 _SLICE = 200
 """Observations worked between two turns of the event loop: about 5 ms."""
+_WIRE = "packet"
+"""The source whose nodes hear each other's traffic."""
 
 
 class Intake:
     """Takes batches in; `on_taken_in(batch, clients, is_whole)` says what became of each, once and again per retry.
 
-    `clients` are the workloads whose look-ups were taken in, `is_whole` whether nothing of the batch is parked.
+    `clients` are the workloads whose observations were taken in, `is_whole` whether nothing of the batch is parked.
     `clock` gives milliseconds since the epoch.
     """
 
@@ -39,7 +44,12 @@ class Intake:
         self._graph = graph
         self._clock = clock
         self._on_taken_in = on_taken_in
-        self._resolver = Resolver(index, cluster_domain=settings.cluster_domain, own_namespace=settings.own_namespace)
+        self._resolver = Resolver(
+            index,
+            cluster_domain=settings.cluster_domain,
+            own_namespace=settings.own_namespace,
+            dns_servers=settings.dns_servers,
+        )
         self._parking = Parking(park_ms=settings.park_ms, max_parked=settings.max_parked)
         self._tombstone_ms = settings.tombstone_s * 1000
         self._observed_ms = 0
@@ -48,6 +58,13 @@ class Intake:
         self._touched: set[WorkloadRef] = set()
         self._counts: Counter[str] = Counter()
         self.unresolved = UnresolvedTally()
+
+    def hear(self, batch: Batch) -> None:
+        """Take in that a batch or heartbeat came, be it new or not: its node is heard."""
+        header = batch.header
+        since_ms = header.hearing.since_ms if _WIRE in header.hearing.sources else None
+        kinds = {type(observation) for observation in batch.observations}
+        self._resolver.heard.note(header.node, header.stream, since_ms, kinds, self._clock())
 
     async def process(self, batch: Batch) -> None:
         """Take in one batch, giving the event loop its turn between slices."""
@@ -58,10 +75,7 @@ class Intake:
         self._processing = batch_id
         for start in range(0, len(batch.observations), _SLICE):
             for observation in batch.observations[start : start + _SLICE]:
-                if isinstance(observation, ConnObservation):
-                    self._counts["connections"] += 1
-                else:
-                    self._take_in(observation, batch_id, clients)
+                self._take_in(observation, header.node, batch_id, clients)
             await asyncio.sleep(0)
         self._processing = None
         self._on_taken_in(batch_id, clients, not self._parking.holds(batch_id))
@@ -76,8 +90,9 @@ class Intake:
         self._retry(parked, is_final=True)
 
     def forget(self) -> None:
-        """Drop tombstones that no late batch can need, by observation time."""
+        """Drop tombstones and addresses that no late batch can need, by observation time."""
         self._index.forget_before(self._observed_ms - self._tombstone_ms)
+        self._graph.forget_before(self._observed_ms - self._tombstone_ms)
 
     def take_touched(self) -> set[WorkloadRef]:
         """Return the clients heard since the last call: their `lastSeen` may be worth a write."""
@@ -100,37 +115,61 @@ class Intake:
                 "Observations that wait for an object.",
                 {"": len(self._parking)},
             ),
+            Metric(
+                "grapevine_cluster_dns_services",
+                "gauge",
+                "Services known as the cluster's DNS; while 0, every server's answers are believed.",
+                {"": len(self._resolver.dns_servers.services())},
+            ),
             *self.unresolved.metrics(),
         ]
 
-    def _take_in(self, observation: DnsObservation, batch: BatchId, clients: set[WorkloadRef]) -> None:
+    def _take_in(self, observation: Observation, node: str, batch: BatchId, clients: set[WorkloadRef]) -> None:
         self._counts["observations"] += 1
         # A sender's clock must not age tombstones faster than time passes.
         self._observed_ms = max(self._observed_ms, min(observation.last_ms, self._clock()))
-        if not self._resolve(observation, clients, is_final=False):
-            if self._parking.try_add(observation, batch, self._clock()):
+        if not self._resolve(observation, node, clients, is_final=False):
+            if self._parking.try_add(observation, node, batch, self._clock()):
                 return
             self._counts["parking-full"] += 1
-            self._resolve(observation, clients, is_final=True)
+            self._resolve(observation, node, clients, is_final=True)
 
-    def _resolve(self, observation: DnsObservation, clients: set[WorkloadRef], *, is_final: bool) -> bool:
+    def _resolve(self, observation: Observation, node: str, clients: set[WorkloadRef], *, is_final: bool) -> bool:
         """Bring an observation into the graph or the tally; return False, having done neither, where it may wait."""
-        found = self._resolver.resolve(observation, is_final=is_final)
+        found = self._resolver.resolve(observation, node=node, is_final=is_final)
         if isinstance(found, Unresolved):
             if found.may_resolve_later and not is_final:
                 return False
             self.unresolved.add(observation, found.reason)
             return True
-        self._graph.add(found, self._index.target_of)
+        if isinstance(found, Connection):
+            if not is_final and self._may_be_a_pods(found):
+                return False
+            if not self._graph.connect(found, self._index.target_of):
+                is_node = self._index.is_host_address(found.address)
+                self.unresolved.add(observation, Reason.TO_NODE if is_node else Reason.WITHOUT_LOOKUP)
+                return True
+        else:
+            self._graph.add(found, self._index.target_of)
         clients.add(found.client)
         self._touched.add(found.client)
         return True
+
+    def _may_be_a_pods(self, connection: Connection) -> bool:
+        """Whether a pod under way may have the address, which nothing explains; scans must not crowd out the rest."""
+        if connection.destination is not None or self._parking.is_half_full or self._graph.is_looked_up(connection):
+            return False
+        try:
+            is_private = ipaddress.ip_address(connection.address).is_private
+        except ValueError:
+            return False
+        return is_private and not self._index.is_host_address(connection.address)
 
     def _retry(self, waiting: Iterable[Parked], *, is_final: bool) -> None:
         clients_of: dict[BatchId, set[WorkloadRef]] = {}
         for parked in waiting:
             clients = clients_of.setdefault(parked.batch, set())
-            if not self._resolve(parked.observation, clients, is_final=is_final):
+            if not self._resolve(parked.observation, parked.node, clients, is_final=is_final):
                 self._parking.put_back(parked)
         for batch, clients in clients_of.items():
             is_whole = batch != self._processing and not self._parking.holds(batch)

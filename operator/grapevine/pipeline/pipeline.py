@@ -119,6 +119,7 @@ class Pipeline:
         header = batch.header
         if self._batches.full():
             raise RetryableError("too many batches are waiting", after_s=1)
+        self.intake.hear(batch)
         if self._ledger.admit(header.stream, header.seq, header.oldest):
             self._counts["batches"] += 1
             self._is_idle.clear()
@@ -200,7 +201,17 @@ class Pipeline:
             if isinstance(destination, ServiceDestination) and isinstance(item.target, WorkloadTarget):
                 service = ServiceRef(destination.namespace, destination.service)
                 self.index.remember_owner(service, item.target.workload)
-        edge = Edge(client, item.target, item.names, item.evidence, item.first_ms, item.last_ms, item.count)
+        edge = Edge(
+            client=client,
+            target=item.target,
+            names=item.names,
+            evidence=item.evidence,
+            first_ms=item.first_ms,
+            last_ms=item.last_ms,
+            count=item.count,
+            ports=item.ports,
+            protocols=item.protocols,
+        )
         self.graph.restore_edge(client, destinations, edge, self.index.target_of)
 
     async def _take_in_batches(self) -> None:

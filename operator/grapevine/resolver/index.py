@@ -1,7 +1,7 @@
 """The cluster as far as identity and names need it: fed with records, asked for workloads and targets."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Set
 
 from grapevine.model.identity import ObjectName
 from grapevine.model.target import (
@@ -27,6 +27,7 @@ from grapevine.resolver.records import (
     ServiceRecord,
     SliceRecord,
 )
+from grapevine.resolver.service_addresses import ServiceAddresses
 
 OWNER_KINDS = frozenset({"ReplicaSet", "Deployment", "StatefulSet", "DaemonSet", "Job", "CronJob"})
 """Owner kinds the informers deliver; any other kind ends a chain with its own name and kind."""
@@ -51,6 +52,8 @@ class ClusterIndex:
         self._pods: dict[str, PodRecord] = {}
         self._pod_uids: dict[tuple[str, str], str] = {}
         self._services: dict[ServiceRef, ServiceRecord] = {}
+        self._service_addresses = ServiceAddresses()
+        self._services_on: dict[int, set[ServiceRef]] = {}
         self._slices: dict[ServiceRef, dict[str, SliceRecord]] = {}
         self._services_of_pod: dict[tuple[str, str], set[ServiceRef]] = {}
         self._last_owner: dict[ServiceRef, WorkloadRef] = {}
@@ -140,14 +143,40 @@ class ClusterIndex:
 
     def is_resolver(self, pod: PodRecord) -> bool:
         """Whether the pod stands behind a Service on port 53: it asks on behalf of others."""
-        services = self._services_of_pod.get((pod.namespace, pod.name), ())
-        if any((record := self._services.get(s)) is not None and 53 in record.ports for s in services):
+        return self.is_behind(pod, self.services_on(53))
+
+    def is_behind(self, pod: PodRecord, services: Set[ServiceRef]) -> bool:
+        """Whether the pod stands, or stood until it went, behind one of these Services."""
+        if not services.isdisjoint(self._services_of_pod.get((pod.namespace, pod.name), ())):
             return True
         if self._pod_uids.get((pod.namespace, pod.name)) == pod.uid and pod.end_ms is None:
             return False
         # No slice lists a pod that is gone, and its last look-ups may arrive later: its workload still tells.
         workload = self.workload_of(pod)[0]
-        return any(self._single_owner(s) == workload for s, record in self._services.items() if 53 in record.ports)
+        return any(self._single_owner(service) == workload for service in services)
+
+    def services_on(self, port: int) -> Set[ServiceRef]:
+        """Return the Services that have this port now."""
+        return self._services_on.get(port, frozenset())
+
+    def service_at(self, ip: str, port: int) -> ServiceRef | None:
+        """Return the Service that has this ClusterIP, or an endpoint at that address and port that is no pod."""
+        return self._service_addresses.at(ip, port)
+
+    def is_in_cluster(self, ip: str, at_ms: int) -> bool:
+        """Whether it is a ClusterIP, or was a pod's address at that time: whose it is needs no look-up to tell."""
+        return self._service_addresses.is_cluster_ip(ip) or self._addresses.pod_at(ip, at_ms) is not None
+
+    def pods_behind(self, service: ServiceRef) -> list[PodRecord]:
+        """Return the pods that the Service's slices list and that are known."""
+        names = {(s.namespace, e.pod) for s in self._slices.get(service, {}).values() for e in s.endpoints}
+        return [self._pods[uid] for key in names if (uid := self._pod_uids.get(key))]
+
+    def other_addresses_behind(self, service: ServiceRef) -> set[str]:
+        """Return the addresses behind a Service that are no pod's own: of hostNetwork pods, and of what is no pod."""
+        slices = self._slices.get(service, {}).values()
+        bare = {ip for s in slices for e in s.endpoints for ip in e.addresses}
+        return bare.union(*(pod.ips for pod in self.pods_behind(service) if pod.host_network))
 
     def has_service(self, service: ServiceRef) -> bool:
         """Whether the Service exists now."""
@@ -243,11 +272,17 @@ class ClusterIndex:
         service = ServiceRef(record.namespace, record.name)
         for aliases in self._external_aliases.values():
             aliases.discard(service)
+        before = self._services.get(service)
+        self._service_addresses.put_service(before, None if gone else record)
+        for port in before.ports if before else ():
+            self._services_on[port].discard(service)
         if gone:
             self._services.pop(service, None)
             self._last_owner.pop(service, None)
         else:
             self._services[service] = record
+            for port in record.ports:
+                self._services_on.setdefault(port, set()).add(service)
             if inside := try_service_name(record.external_name, self._domain):
                 self._external_aliases.setdefault(ServiceRef(inside.namespace, inside.service), set()).add(service)
         return self._with_aliases({service})
@@ -258,6 +293,7 @@ class ClusterIndex:
         before = slices.pop(record.name, None)
         if not gone:
             slices[record.name] = record
+        self._service_addresses.put_slice(before, None if gone else record)
         for endpoint in before.endpoints if before else ():
             keeps = any(endpoint.pod == e.pod for s in slices.values() for e in s.endpoints)
             if not keeps and (services := self._services_of_pod.get((record.namespace, endpoint.pod))):

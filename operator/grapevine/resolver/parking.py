@@ -3,7 +3,7 @@
 from collections import deque
 from dataclasses import dataclass
 
-from grapevine.model.observation import DnsObservation
+from grapevine.model.observation import Observation
 
 BatchId = tuple[str, int]
 """Stream and sequence number: a batch is not durable while something of it is parked."""
@@ -13,7 +13,9 @@ BatchId = tuple[str, int]
 class Parked:
     """One waiting observation."""
 
-    observation: DnsObservation
+    observation: Observation
+    node: str
+    """Where it was observed."""
     batch: BatchId
     until_ms: int
 
@@ -30,11 +32,16 @@ class Parking:
     def __len__(self) -> int:
         return len(self._parked)
 
-    def try_add(self, observation: DnsObservation, batch: BatchId, now_ms: int) -> bool:
+    @property
+    def is_half_full(self) -> bool:
+        """Whether what may as well not wait should not."""
+        return len(self._parked) >= self._max_parked // 2
+
+    def try_add(self, observation: Observation, node: str, batch: BatchId, now_ms: int) -> bool:
         """Let an observation wait; False where there is no room, and the caller decides with what is known."""
         if len(self._parked) >= self._max_parked:
             return False
-        self._push(Parked(observation, batch, now_ms + self._park_ms))
+        self._push(Parked(observation, node, batch, now_ms + self._park_ms))
         return True
 
     def put_back(self, parked: Parked) -> None:

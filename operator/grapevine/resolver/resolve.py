@@ -1,49 +1,79 @@
-"""An observation → who asked for what. The only place where the rules of identity, names and noise meet."""
+"""An observation → who asked for what, or connected where. The only place where identity, names and noise meet."""
 
-from dataclasses import dataclass
+from collections.abc import Iterable
 
+from grapevine.model.connection import Connection
 from grapevine.model.lookup import Lookup
-from grapevine.model.observation import DnsObservation
+from grapevine.model.observation import ConnObservation, DnsObservation, Observation
 from grapevine.model.target import Destination, DomainDestination, ServiceDestination, WorkloadDestination
-from grapevine.model.workload import ServiceRef, WorkloadRef
+from grapevine.model.workload import ServiceRef
+from grapevine.resolver.clients import Clients
+from grapevine.resolver.dialled import Dialled, is_dns
+from grapevine.resolver.dns_servers import DnsServers
+from grapevine.resolver.heard import HeardNodes
 from grapevine.resolver.index import ClusterIndex
 from grapevine.resolver.names import ServiceName, try_pod_name, try_service_name
-from grapevine.resolver.noise import RETRIED, Reason, noise_of_question
+from grapevine.resolver.noise import FLOOD_PREFIX, Reason, Unresolved, noise_of_question
 
 _TOLD = "dnstap"
 """Source of what was told over the network and not heard on it; who told stands in `resolver_ip`."""
-
-
-@dataclass(frozen=True, slots=True)
-class Unresolved:
-    """An observation that became no look-up of a workload."""
-
-    reason: Reason
-
-    @property
-    def may_resolve_later(self) -> bool:
-        """Whether a record still under way can change that."""
-        return self.reason in RETRIED
+_READ = "log"
+"""Source of what its sender read out of a DNS server's own log, so that nobody else can have told it."""
+_ADDRESS_TYPES = frozenset({"A", "AAAA"})
 
 
 class Resolver:
     """Resolves observations against the cluster as it was at their own time."""
 
-    def __init__(self, index: ClusterIndex, *, cluster_domain: str, own_namespace: str = "") -> None:
+    def __init__(
+        self, index: ClusterIndex, *, cluster_domain: str, own_namespace: str = "", dns_servers: Iterable[str] = ()
+    ) -> None:
+        """Take networks in CIDR form whose DNS servers are believed besides those that `index` knows."""
         self._index = index
         self._domain = cluster_domain
-        self._own_namespace = own_namespace
+        self.heard = HeardNodes()
+        """To be told of every batch: what two nodes heard is taken once."""
+        self.dns_servers = DnsServers(index, dns_servers)
+        self._clients = Clients(index, self.heard, own_namespace=own_namespace)
+        self._dialled = Dialled(index)
 
-    def resolve(self, observation: DnsObservation, *, is_final: bool = False) -> Lookup | Unresolved:
-        """Return the look-up, or why there is none.
+    def resolve(
+        self, observation: Observation, *, node: str = "", is_final: bool = False
+    ) -> Lookup | Connection | Unresolved:
+        """Return the look-up or the connection, or why there is none; `node` is where it was observed.
 
         `is_final` takes what is known where an owner or a Service has not been delivered: the wait is over.
         """
-        if observation.source == _TOLD and not self._is_told_by_resolver(observation):
+        if isinstance(observation, ConnObservation):
+            return self._connection(observation, node, is_final=is_final)
+        return self._lookup(observation, node, is_final=is_final)
+
+    def _connection(self, observation: ConnObservation, node: str, *, is_final: bool) -> Connection | Unresolved:
+        if is_dns(observation):
+            return Unresolved(Reason.DNS_TRAFFIC)
+        client = self._clients.client_of(observation, node, is_final=is_final)
+        if isinstance(client, Unresolved):
+            return client
+        destination = self._dialled.destination_of(observation, client, is_final=is_final)
+        if isinstance(destination, Unresolved):
+            return destination
+        return Connection(
+            client=client,
+            address=observation.dst_ip,
+            port=observation.dst_port,
+            proto=observation.proto,
+            destination=destination,
+            first_ms=observation.first_ms,
+            last_ms=observation.last_ms,
+            count=observation.count,
+        )
+
+    def _lookup(self, observation: DnsObservation, node: str, *, is_final: bool) -> Lookup | Unresolved:
+        if not self._is_believed(observation):
             return Unresolved(Reason.UNTRUSTED_RESOLVER)
         if noise := noise_of_question(observation.qname, observation.qtype):
             return Unresolved(noise)
-        client = self._client(observation, is_final=is_final)
+        client = self._clients.client_of(observation, node, is_final=is_final)
         if isinstance(client, Unresolved):
             return client
         is_answered = observation.rcode == "NOERROR" and bool(observation.answers)
@@ -60,36 +90,32 @@ class Resolver:
             first_ms=observation.first_ms,
             last_ms=observation.last_ms,
             count=observation.count,
+            addresses=self._addresses(observation),
         )
 
-    def _is_told_by_resolver(self, observation: DnsObservation) -> bool:
-        """Whether the sender's address is that of a pod behind a Service on port 53, such as kube-dns."""
-        sender = self._index.pod_at(observation.resolver_ip, observation.last_ms)
-        return sender is not None and self._index.is_resolver(sender)
+    def _is_believed(self, observation: DnsObservation) -> bool:
+        """Whether who answered may: any server for the rest of the world, the cluster's own for its names."""
+        if observation.source == _TOLD:
+            return self.dns_servers.may_tell(observation.resolver_ip, observation.last_ms)
+        if observation.source == _READ or not self._is_of_cluster(observation.qname):
+            return True
+        return self.dns_servers.may_answer(observation.resolver_ip, observation.last_ms)
 
-    def _client(self, observation: DnsObservation, *, is_final: bool) -> WorkloadRef | Unresolved:
-        ip = observation.client_ip
-        if self._index.is_host_address(ip):
-            return Unresolved(Reason.HOST_NETWORK)
-        pod = self._index.pod_at(ip, observation.last_ms)
-        if pod is None:
-            return Unresolved(Reason.NO_POD)
-        if self._own_namespace and pod.namespace == self._own_namespace:
-            return Unresolved(Reason.OWN)
-        if self._index.is_resolver(pod):
-            return Unresolved(Reason.RESOLVER)
-        workload, is_certain = self._index.workload_of(pod)
-        if not is_certain and not is_final:
-            return Unresolved(Reason.OWNER_UNKNOWN)
-        first = self._index.pod_at(ip, observation.first_ms)
-        if first is None or self._index.workload_of(first)[0] != workload:
-            return Unresolved(Reason.CHANGED_HANDS)
-        return workload
+    def _is_of_cluster(self, name: str) -> bool:
+        return name.endswith("." + self._domain) or name == self._domain
+
+    def _addresses(self, observation: DnsObservation) -> tuple[str, ...]:
+        if observation.qtype not in _ADDRESS_TYPES or observation.rcode != "NOERROR":
+            return ()
+        return tuple(a for a in observation.answers if not self._index.is_in_cluster(a, observation.last_ms))
 
     def _destination(
         self, name: str, at_ms: int, is_answered: bool, *, is_final: bool
     ) -> Destination | Unresolved | None:
-        if not name.endswith("." + self._domain) and name != self._domain:
+        if name.startswith(FLOOD_PREFIX):  # which of the names failed, or were a Service's, nobody knows any more
+            is_domain = is_answered and not self._is_of_cluster(name)
+            return DomainDestination(name) if is_domain else Unresolved(Reason.NAME_FLOOD)
+        if not self._is_of_cluster(name):
             return DomainDestination(name) if is_answered else None
         if service := try_service_name(name, self._domain):
             return self._service_destination(service, is_answered, is_final=is_final)

@@ -4,7 +4,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 
 from grapevine.model.metric import Metric
-from grapevine.model.observation import DnsObservation
+from grapevine.model.observation import DnsObservation, Observation
 from grapevine.resolver.noise import Reason
 
 _MAX_ADDRESSES = 1_000
@@ -15,11 +15,11 @@ _NAMED = frozenset({Reason.HOST_NETWORK, Reason.NO_POD, Reason.CHANGED_HANDS, Re
 
 @dataclass(slots=True)
 class UnresolvedAddress:
-    """Look-ups from one address that could not be given to a workload."""
+    """Look-ups from one address that could not be given to a workload, or that it had no right to answer."""
 
     reason: Reason
     ip: str
-    """The client's; for `untrusted-resolver` that of who told it, for the client's may be made up."""
+    """The client's; for `untrusted-resolver` that of who answered, for the client's may be made up."""
     count: int = 0
     names: set[str] = field(default_factory=set)
     """Some of the names asked for from there."""
@@ -30,10 +30,15 @@ class UnresolvedTally:
 
     def __init__(self) -> None:
         self.by_reason: Counter[str] = Counter()
+        """Look-ups."""
+        self.connections_by_reason: Counter[str] = Counter()
         self._addresses: dict[tuple[Reason, str], UnresolvedAddress] = {}
 
-    def add(self, observation: DnsObservation, reason: Reason) -> None:
-        """Count an observation's look-ups."""
+    def add(self, observation: Observation, reason: Reason) -> None:
+        """Count an observation's look-ups or connections."""
+        if not isinstance(observation, DnsObservation):
+            self.connections_by_reason[reason] += observation.count
+            return
         self.by_reason[reason] += observation.count
         if reason not in _NAMED:
             return
@@ -50,8 +55,15 @@ class UnresolvedTally:
 
     def metrics(self) -> list[Metric]:
         """Return the counts by reason."""
-        text = "Look-ups that became no edge, by reason."
-        return [Metric("grapevine_lookups_unresolved", "counter", text, dict(self.by_reason), "reason")]
+        return [
+            Metric(
+                f"grapevine_{what}_unresolved", "counter", f"{text} that became no edge, by reason.", counts, "reason"
+            )
+            for what, text, counts in (
+                ("lookups", "Look-ups", dict(self.by_reason)),
+                ("connections", "Connections", dict(self.connections_by_reason)),
+            )
+        ]
 
     def addresses(self) -> list[UnresolvedAddress]:
         """Return the addresses, those with the most look-ups first."""

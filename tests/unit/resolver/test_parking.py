@@ -11,8 +11,8 @@ BATCH = ("s", 1)
 
 def test_takes_out_what_has_waited_long_enough_and_no_more() -> None:
     parking = Parking(park_ms=100, max_parked=10)
-    parking.try_add(an_observation(), BATCH, 0)
-    parking.try_add(an_observation(), ("s", 2), 50)
+    parking.try_add(an_observation(), "n1", BATCH, 0)
+    parking.try_add(an_observation(), "n1", ("s", 2), 50)
 
     assert [p.batch for p in parking.take_due(100)] == [BATCH]
     assert (parking.holds(BATCH), parking.holds(("s", 2)), len(parking)) == (False, True, 1)
@@ -21,12 +21,22 @@ def test_takes_out_what_has_waited_long_enough_and_no_more() -> None:
 def test_refuses_what_goes_over_the_bound() -> None:
     parking = Parking(park_ms=100, max_parked=1)
 
-    assert [parking.try_add(an_observation(), BATCH, 0) for _ in range(2)] == [True, False]
+    assert [parking.try_add(an_observation(), "n1", BATCH, 0) for _ in range(2)] == [True, False]
+
+
+def test_says_when_only_what_must_should_wait() -> None:
+    parking = Parking(park_ms=100, max_parked=4)
+    found = []
+    for _ in range(3):
+        parking.try_add(an_observation(), "n1", BATCH, 0)
+        found.append(parking.is_half_full)
+
+    assert found == [False, True, True]
 
 
 def test_what_is_put_back_keeps_its_deadline() -> None:
     parking = Parking(park_ms=100, max_parked=1)
-    parking.try_add(an_observation(), BATCH, 0)
+    parking.try_add(an_observation(), "n1", BATCH, 0)
     for parked in parking.take_all():
         parking.put_back(parked)
 

@@ -20,9 +20,9 @@ from tests.support.builders import (
 from grapevine.model.lookup import Lookup
 from grapevine.model.target import Destination, DomainDestination, ServiceDestination, WorkloadDestination
 from grapevine.resolver.index import ClusterIndex
-from grapevine.resolver.noise import Reason
+from grapevine.resolver.noise import Reason, Unresolved
 from grapevine.resolver.records import Endpoint, NodeRecord, Record, RecordGone
-from grapevine.resolver.resolve import Resolver, Unresolved
+from grapevine.resolver.resolve import Resolver
 
 
 def a_shop(*more: Record | RecordGone) -> ClusterIndex:
@@ -149,11 +149,32 @@ def test_a_wildcard_above_the_search_list_makes_no_edge() -> None:
         ("localhost.shop.svc.cluster.local", "A", Reason.LOCAL),
         ("redis:6379.corp.example.net", "A", Reason.NOT_A_HOST_NAME),
         ("a b.example.net", "A", Reason.NOT_A_HOST_NAME),
-        ("*.example.net", "A", Reason.NOT_A_HOST_NAME),
+        ("*", "A", Reason.NAME_FLOOD),
+        ("*.", "A", Reason.NOT_A_HOST_NAME),
+        ("a.*.example.net", "A", Reason.NOT_A_HOST_NAME),
+        ("*.10.in-addr.arpa", "PTR", Reason.REVERSE),
     ],
 )
 def test_some_questions_say_nothing(qname: str, qtype: str, expected: Reason) -> None:
     assert reason(resolve(a_shop(), qname, qtype=qtype)) is expected
+
+
+def test_names_beyond_captures_cap_are_their_parent_domain() -> None:
+    assert destination(resolve(a_shop(), "*.example.net")) == DomainDestination("*.example.net")
+
+
+@pytest.mark.parametrize(
+    ("qname", "rcode"),
+    [
+        ("*.example.net", "NXDOMAIN"),
+        ("*.shop.svc.cluster.local", "NXDOMAIN"),
+        ("*.shop.svc.cluster.local", "NOERROR"),
+        ("*.cart.shop.svc.cluster.local", "NOERROR"),
+        ("*.cluster.local", "NOERROR"),
+    ],
+)
+def test_names_beyond_captures_cap_are_no_service_and_no_dead_dependency(qname: str, rcode: str) -> None:
+    assert reason(resolve(a_shop(), qname, rcode=rcode)) is Reason.NAME_FLOOD
 
 
 @pytest.mark.parametrize("qtype", ["A", "AAAA", "SRV", "HTTPS", "SVCB", "ANY"])
@@ -306,3 +327,24 @@ def test_a_finished_pod_beside_a_resolver_is_a_client() -> None:
     index = a_shop(*DNS, a_pod("web", end_ms=T0 + 9_999))
 
     assert isinstance(resolve(index, "api.example.com"), Lookup)
+
+
+@pytest.mark.parametrize(
+    ("qtype", "answers", "expected"),
+    [
+        ("A", ("192.0.2.1", "192.0.2.7"), ("192.0.2.1", "192.0.2.7")),
+        ("AAAA", ("2001:db8::1",), ("2001:db8::1",)),
+        ("SRV", ("db.example.com",), ()),
+        ("A", ("10.96.0.9", "10.0.0.5", "192.0.2.1"), ("192.0.2.1",)),
+    ],
+    ids=["A", "AAAA", "names", "without what the cluster explains"],
+)
+def test_a_look_up_keeps_the_addresses_a_connection_may_go_to(
+    qtype: str, answers: tuple[str, ...], expected: tuple[str, ...]
+) -> None:
+    index = a_shop(a_service("api", cluster_ips=("10.96.0.9",)))
+
+    found = resolve(index, "api.example.com", qtype=qtype, answers=answers)
+
+    assert isinstance(found, Lookup)
+    assert found.addresses == expected

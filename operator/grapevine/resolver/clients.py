@@ -1,0 +1,46 @@
+"""Whose an observation is: the workload of the pod that held the address at the observation's own time."""
+
+from grapevine.model.observation import DnsObservation, Observation
+from grapevine.model.workload import WorkloadRef
+from grapevine.resolver.heard import HeardNodes
+from grapevine.resolver.index import ClusterIndex
+from grapevine.resolver.noise import Reason, Unresolved
+
+_WIRE = "packet"
+"""The source that two nodes may hear the same by: the client's and the server's."""
+
+
+class Clients:
+    """Resolves client addresses, and leaves out what is nobody's, Grapevine's own, or heard better elsewhere."""
+
+    def __init__(self, index: ClusterIndex, heard: HeardNodes, *, own_namespace: str) -> None:
+        self._index = index
+        self._heard = heard
+        self._own_namespace = own_namespace
+
+    def client_of(self, observation: Observation, node: str, *, is_final: bool) -> WorkloadRef | Unresolved:
+        """Return the client's workload, or why there is none; `node` is where the observation was made."""
+        ip = observation.client_ip
+        if self._index.is_host_address(ip):
+            return Unresolved(Reason.HOST_NETWORK)
+        pod = self._index.pod_at(ip, observation.last_ms)
+        if pod is None:
+            return Unresolved(Reason.NO_POD)
+        if self._own_namespace and pod.namespace == self._own_namespace:
+            return Unresolved(Reason.OWN)
+        # A DNS server asks for others, but the connections it opens are its own.
+        if isinstance(observation, DnsObservation) and self._index.is_resolver(pod):
+            return Unresolved(Reason.RESOLVER)
+        if (
+            observation.source == _WIRE
+            and pod.node != node
+            and self._heard.hears(pod.node, type(observation), observation.first_ms)
+        ):
+            return Unresolved(Reason.HEARD_ELSEWHERE)
+        workload, is_certain = self._index.workload_of(pod)
+        if not is_certain and not is_final:
+            return Unresolved(Reason.OWNER_UNKNOWN)
+        first = self._index.pod_at(ip, observation.first_ms)
+        if first is None or self._index.workload_of(first)[0] != workload:
+            return Unresolved(Reason.CHANGED_HANDS)
+        return workload
