@@ -66,6 +66,11 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         metavar="DOMAIN",
         help="the cluster's DNS domain, cluster.local (env GRAPEVINE_CLUSTER_DOMAIN)",
     )
+    parser.add_argument(
+        "--dns-servers",
+        metavar="CIDR,…",
+        help="DNS servers outside the cluster whose answers for its names are believed (env GRAPEVINE_DNS_SERVERS)",
+    )
 
 
 def run(args: argparse.Namespace) -> int:
@@ -78,6 +83,7 @@ def run(args: argparse.Namespace) -> int:
         tls_listen=args.tls_listen,
         health=args.health,
         cluster_domain=args.cluster_domain,
+        dns_servers=args.dns_servers,
     )
     from grapevine.app import run_operator
 

@@ -6,7 +6,7 @@ from typing import Any
 from grapevine.cli.table import format_age, format_table
 from grapevine.graph.store import GraphStore
 from grapevine.intents.build import target_key
-from grapevine.model.edge import Edge
+from grapevine.model.edge import Edge, UnnamedAddress
 from grapevine.model.target import InternetTarget, ServiceTarget, WorkloadTarget
 from grapevine.model.timestamp import try_parse_ms
 from grapevine.model.workload import WorkloadRef
@@ -19,12 +19,18 @@ _HEADER = (
 _REJECTED = ("short-frame", "short-message", "bad-question", "question-count", "tcp-garbage")
 _MAX_EDGES = 100
 _MAX_ADDRESSES = 10
+_MAX_PORTS = 5
 _BLIND_SPOTS = {
     Reason.HOST_NETWORK: "a host address: a hostNetwork pod or the node itself",
     Reason.NO_POD: "outside every pod of the snapshot at that time",
     Reason.CHANGED_HANDS: "changed hands within a second",
-    Reason.UNTRUSTED_RESOLVER: "sends dnstap and is no DNS server of the cluster",
+    Reason.UNTRUSTED_RESOLVER: "speaks for the cluster's names and is no DNS server of the cluster (--dns-servers)",
 }
+_NOTES: Mapping[tuple[str, ...], str] = {
+    ("dns-unready",): "  [nothing ready behind it]",
+    ("connection",): "  [connected, never looked up]",
+}
+_SHOWN_BY_ADDRESS = frozenset({Reason.WITHOUT_LOOKUP, Reason.TO_NODE})
 
 
 def input_line(captured: Mapping[str, int]) -> str:
@@ -56,7 +62,10 @@ def edge_lines(graph: GraphStore) -> list[str]:
 
 
 def blind_lines(graph: GraphStore, unresolved: UnresolvedTally) -> list[str]:
-    """Return what was seen and is no edge: dead dependencies, addresses that are nobody's, noise by reason."""
+    """Return what was seen and is no edge: dead dependencies, addresses that are nobody's, noise by reason.
+
+    Connections to what was never looked up are shown by address and not counted as noise.
+    """
     lines = ["Seen, and not an edge:"]
     lines += [
         f"  dead dependency   {_workload(client)} asks for {dead.name}, which never resolves ({dead.rcode})"
@@ -67,10 +76,17 @@ def blind_lines(graph: GraphStore, unresolved: UnresolvedTally) -> list[str]:
     lines += [f"  {a.reason.value.ljust(16)}  {_address(a)}" for a in addresses[:_MAX_ADDRESSES]]
     if len(addresses) > _MAX_ADDRESSES:
         lines.append(f"  … and {len(addresses) - _MAX_ADDRESSES} more addresses")
+    unnamed = [address for client in graph.clients for address in graph.unnamed(client)]
+    lines += [f"  never looked up   {_unnamed(address)}" for address in unnamed[:_MAX_ADDRESSES]]
+    if len(unnamed) > _MAX_ADDRESSES:
+        lines.append(f"  … and {len(unnamed) - _MAX_ADDRESSES} more addresses")
     folded = {reason: n for reason, n in graph.tally.folded.items() if n}
     noise = folded | {r: n for r, n in sorted(unresolved.by_reason.items()) if r not in _BLIND_SPOTS}
     if noise:
         lines.append("  noise             " + ", ".join(f"{reason} {n:,}" for reason, n in noise.items()))
+    others = {r: n for r, n in sorted(unresolved.connections_by_reason.items()) if r not in _SHOWN_BY_ADDRESS}
+    if others:
+        lines.append("  connections       " + ", ".join(f"{reason} {n:,}" for reason, n in others.items()))
     return lines if len(lines) > 1 else []
 
 
@@ -102,16 +118,21 @@ def _workload(ref: WorkloadRef) -> str:
 
 
 def _target(edge: Edge) -> str:
-    unready = "" if "dns" in edge.evidence else "  [nothing ready behind it]"
+    note = _NOTES.get(edge.evidence, "")
     match edge.target:
         case WorkloadTarget(workload):
-            return _workload(workload) + unready
+            return _workload(workload) + note
         case ServiceTarget(namespace, name):
-            return f"{namespace}/{name} (Service)" + unready
+            return f"{namespace}/{name} (Service)" + note
         case InternetTarget(domain):
-            return domain + unready
+            return domain + note
 
 
 def _address(address: UnresolvedAddress) -> str:
     asked = f", asked for {', '.join(sorted(address.names))}" if address.names else ""
     return f"{address.ip}: {_BLIND_SPOTS[address.reason]}; {address.count:,} look-ups{asked}"
+
+
+def _unnamed(address: UnnamedAddress) -> str:
+    ports = ", ".join(map(str, address.ports[:_MAX_PORTS])) + (", …" if len(address.ports) > _MAX_PORTS else "")
+    return f"{_workload(address.client)} connects to {address.address}, port {ports}; {address.count:,} connections"

@@ -60,11 +60,16 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     )
     parser.add_argument("--out", required=True, type=Path, metavar="DIR", help="where the ClientIntents files go")
     parser.add_argument("--cluster-domain", metavar="DOMAIN", help="DNS domain of the cluster (default: cluster.local)")
+    parser.add_argument(
+        "--dns-servers",
+        metavar="CIDR,…",
+        help="DNS servers outside the cluster whose answers for its names are believed",
+    )
 
 
 def run(args: argparse.Namespace) -> int:
     """Run the command and return the exit code."""
-    settings = operator_settings({}, cluster_domain=args.cluster_domain)
+    settings = operator_settings({}, cluster_domain=args.cluster_domain, dns_servers=args.dns_servers)
     settings = replace(settings, reconcile=replace(settings.reconcile, coalesce_ms=0, refresh_ms=1))
     now_ms = _now_ms()
     directory = IntentsDirectory(args.out, now_ms)
