@@ -13,6 +13,7 @@ from grapevine.model.workload import WorkloadRef
 from grapevine.resolver.index import ClusterIndex
 from grapevine.resolver.noise import Reason, Unresolved
 from grapevine.resolver.parking import BatchId, Parked, Parking
+from grapevine.resolver.records import PodRecord
 from grapevine.resolver.resolve import Resolver
 from grapevine.resolver.unresolved import UnresolvedTally
 from grapevine.settings import ResolverSettings
@@ -93,6 +94,10 @@ class Intake:
         """Drop tombstones and addresses that no late batch can need, by observation time."""
         self._index.forget_before(self._observed_ms - self._tombstone_ms)
         self._graph.forget_before(self._observed_ms - self._tombstone_ms)
+
+    def dns_pods(self) -> list[PodRecord]:
+        """Return the pods that are the cluster's DNS now, by namespace and name."""
+        return self._resolver.dns_servers.pods()
 
     def take_touched(self) -> set[WorkloadRef]:
         """Return the clients heard since the last call: their `lastSeen` may be worth a write."""

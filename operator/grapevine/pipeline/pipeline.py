@@ -25,7 +25,7 @@ from grapevine.resolver.names import destinations_of
 from grapevine.resolver.parking import BatchId
 from grapevine.resolver.records import Record, RecordGone
 from grapevine.settings import OperatorSettings
-from grapevine.wire.schema import Batch
+from grapevine.wire.schema import Batch, DnsPod
 
 _TICK_S = 0.25
 _HOUSEKEEPING_TICKS = 120
@@ -127,6 +127,10 @@ class Pipeline:
         elif header.seq:
             self._counts["duplicate-batches"] += 1
         return self._ledger.durable_through(header.stream)
+
+    def dns_pods(self) -> tuple[DnsPod, ...]:
+        """Return the pods that are the cluster's DNS now, by namespace and name."""
+        return tuple(DnsPod(p.namespace, p.name, p.ips[0] if p.ips else "") for p in self.intake.dns_pods())
 
     async def run(self) -> None:
         """Work until cancelled."""

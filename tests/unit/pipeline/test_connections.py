@@ -22,7 +22,7 @@ from tests.unit.pipeline.test_pipeline import SETTINGS, Rig
 from grapevine.model.observation import ConnObservation, DnsObservation
 from grapevine.resolver.records import NodeRecord, Record
 from grapevine.settings import OperatorSettings, ResolverSettings
-from grapevine.wire.schema import Batch
+from grapevine.wire.schema import Batch, DnsPod
 
 NODE = "192.0.2.2"
 WEB = a_workload()
@@ -169,6 +169,20 @@ async def test_the_spec_stands_still_while_evidence_comes() -> None:
 
     assert again.writer.objects["shop", "web"]["metadata"]["generation"] == generation
     assert observed(again)[0]["ports"] == [80, 443]
+
+
+def test_the_clusters_dns_can_be_asked_for() -> None:
+    dns = [
+        a_service("kube-dns", namespace="kube-system", ports=(53,)),
+        a_pod_of("coredns", 1, "10.0.0.53", namespace="kube-system"),
+        replace(a_pod_of("coredns", 2, "10.0.0.54", namespace="kube-system"), ips=()),
+        a_slice("kube-dns", "coredns-1-2", "coredns-1-1", "coredns-1-3", namespace="kube-system"),
+    ]
+
+    assert Rig(FakeWriter(), SETTINGS, [*SHOP, *dns]).pipeline.dns_pods() == (
+        DnsPod("kube-system", "coredns-1-1", "10.0.0.53"),
+        DnsPod("kube-system", "coredns-1-2", ""),
+    )
 
 
 # --- what two nodes heard
