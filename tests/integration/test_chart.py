@@ -308,7 +308,8 @@ def test_lives_and_goes_and_leaves_the_map(cluster: Cluster) -> None:
     with cluster.plane.api() as api:
         written_by_the_operator(api)
 
-        cluster.helm("upgrade", "grapevine", str(CHART), "--set=nodeCapture.windowMs=2000")
+        kept = ("--reset-then-reuse-values", "--set=nodeCapture.windowMs=2000")
+        cluster.helm("upgrade", "grapevine", str(CHART), *kept)
         daemonset = api.get("apps/v1", "DaemonSet", "grapevine-capture", "grapevine-capture")
         assert "--window-ms=2000" in daemonset["spec"]["template"]["spec"]["containers"][0]["args"]
         secret = api.get("v1", "Secret", "grapevine-system", "grapevine-serving")
