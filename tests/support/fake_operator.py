@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 from grapevine.wire.codec import decode_batch, encode_reply
-from grapevine.wire.schema import Batch, Reply
+from grapevine.wire.schema import Batch, DnsPod, Reply
 
 
 class FakeOperator(ThreadingHTTPServer):
@@ -17,6 +17,8 @@ class FakeOperator(ThreadingHTTPServer):
         self.url = f"http://127.0.0.1:{self.server_address[1]}"
         self.batches: list[Batch] = []
         self.is_durable = True
+        self.dns_pods: tuple[DnsPod, ...] = ()
+        """What it tells who wants to know the DNS servers."""
         self.heard = threading.Event()
         """Set with the first batch that is no heartbeat."""
 
@@ -45,7 +47,8 @@ class _Handler(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers["Content-Length"]))
         batch = decode_batch(body, deflate=self.headers["Content-Encoding"] == "deflate")
-        answer = encode_reply(Reply("only", self.server.take(batch)))
+        pods = self.server.dns_pods if batch.header.wants else None
+        answer = encode_reply(Reply("only", self.server.take(batch), dns_pods=pods))
         self.send_response(202)
         self.send_header("Content-Length", str(len(answer)))
         self.end_headers()

@@ -159,6 +159,13 @@ def start_dnstap(listen: str, operator_url: str, *arguments: str) -> subprocess.
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=_environment())
 
 
+def start_log(operator_url: str, *arguments: str) -> subprocess.Popen[str]:
+    """Start `grapevine capture` on a log; its input is the log where it is stdin, its output is read when it ended."""
+    command = [*GRAPEVINE, "capture", "--source=log", f"--operator={operator_url}", *arguments]
+    pipe = subprocess.PIPE
+    return subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=subprocess.STDOUT, text=True, env=_environment())
+
+
 def _environment() -> dict[str, str]:
     """Return the environment without anything that would configure the process behind the test's back."""
     kept = {k: v for k, v in os.environ.items() if not k.startswith(("GRAPEVINE_", "OTEL_", "KUBE"))}

@@ -1,7 +1,6 @@
 """Settings of `--source log`: what is read, how its lines look, and whom it is of."""
 
 import argparse
-import socket
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,8 +27,6 @@ class LogSettings:
     """Path of the log, `-` for stdin; empty to follow pods."""
     formats: tuple[str, ...]
     """Formats of its lines as the Corefile has them: a person's own first, then the common and a short one."""
-    resolver: bytes
-    """Whose log the file is, 4 or 16 octets; four of zero where that is not told, and the operator believes nothing."""
     pods: tuple[DnsPod, ...]
     """Pods to follow; empty to ask the operator."""
     container: str
@@ -50,24 +47,14 @@ def load_log_settings(args: argparse.Namespace, env: Mapping[str, str]) -> LogSe
     formats = (text, *DEFAULT_FORMATS) if text else DEFAULT_FORMATS
     for each in formats:
         compile_format(each)
-    if args.resolver and not args.file:
-        raise PermanentInputError("--resolver goes with --file: the operator knows the addresses of the pods it names")
     return LogSettings(
         file=args.file or "",
         formats=formats,
-        resolver=_parse_address(args.resolver) if args.resolver else bytes(4),
         pods=_parse_pods(args.pods or env.get(ENV_PODS, "")),
         container=_parse_container(args.container or env.get(ENV_CONTAINER, "")),
         server=None if args.file else parse_url(args.api_server) if args.api_server else find_server(env),
         credentials=str(Path(args.api_credentials)),
     )
-
-
-def _parse_address(text: str) -> bytes:
-    try:
-        return socket.inet_pton(socket.AF_INET6 if ":" in text else socket.AF_INET, text)
-    except OSError as e:
-        raise PermanentInputError(f"--resolver {text[:80]!r}: give the IP address of the DNS server") from e
 
 
 def _parse_pods(text: str) -> tuple[DnsPod, ...]:

@@ -5,6 +5,7 @@ a signal, so an idle node costs nothing. The other thread sends (sender.py says 
 """
 
 import itertools
+import logging
 import os
 import random
 import selectors
@@ -12,7 +13,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, replace
-from typing import Final, Protocol, TypeVar
+from typing import TYPE_CHECKING, Final, Protocol, TypeVar
 
 from grapevine.capture.batches import Batcher
 from grapevine.capture.counters import Counters, Reason
@@ -29,7 +30,11 @@ from grapevine.capture.sources.pcap import STDIN, PcapSource
 from grapevine.capture.stop import StopSignal
 from grapevine.capture.told import Told
 from grapevine.capture.watchdog import Watchdog
-from grapevine.wire.schema import Hearing
+from grapevine.capture.window import format_address
+from grapevine.wire.schema import WANT_DNS_PODS, Hearing, Reply
+
+if TYPE_CHECKING:
+    from grapevine.capture.log_settings import LogSettings
 
 TICK_S: Final = 0.25
 """How often time passes for held responses and windows while no packet comes."""
@@ -39,6 +44,8 @@ POLL_S: Final = 0.1
 """How often the end looks whether all is durable."""
 HOST_IPS_PERIOD_S: Final = 60.0
 CLOSE_TIMEOUT_S: Final = 1.0
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +83,8 @@ def run(settings: CaptureSettings, report: Callable[[str], None]) -> Outcome:
             return _run_packet(settings, stop)
         if settings.listen is not None:
             return _run_dnstap(settings, settings.listen, stop)
+        if settings.log is not None:
+            return _run_log(settings, settings.log, stop)
         if settings.file == STDIN:
             return _run_stdin(settings, stop, report)
         return _run_file(settings, stop, report)
@@ -132,6 +141,52 @@ def _run_dnstap(settings: CaptureSettings, address: ListenAddress, stop: StopSig
         return _drain(settings, sender, thread, stop, counters)
 
 
+def _run_log(settings: CaptureSettings, log: "LogSettings", stop: StopSignal) -> Outcome:
+    from grapevine.capture.sources.corelog import LogParser, LogReader  # the other sources need none of it
+    from grapevine.capture.sources.follower import PodLogSource, api_access
+    from grapevine.capture.sources.logfile import LogFileSource
+
+    _log.info("a log tells who looked up what and what came of it, but no answers: no addresses, no CNAMEs")
+    counters = Counters()
+    told = Told("log", settings.window_ms, counters)
+    batcher = Batcher(_random_stream(), settings.node, counters, _now_ms)
+    reader = LogReader(LogParser(log.formats), counters)
+    with ExitStack() as stack:
+        source: LogFileSource | PodLogSource
+        follower: PodLogSource | None = None
+        if log.server is None:
+            source = LogFileSource(log.file)
+            batcher.hearing = Hearing(("log",), _now_ms())
+        else:
+            source = follower = PodLogSource(api_access(log.server, log.credentials), counters, log.container)
+            follower.follow_named(log.pods)
+            batcher.wants = (WANT_DNS_PODS,)
+        stack.enter_context(closing(source))
+        on_reply = follower.take_reply if follower else None
+        sender, thread = stack.enter_context(_sending(settings, batcher, stop, on_reply))
+        watchdog = stack.enter_context(Watchdog(settings.watchdog_s, thread.is_stalled))
+
+        def take() -> bool:
+            lines = source.read()
+            now_ms, now_s = _now_ms(), time.monotonic()
+            for text, resolver in lines or ():
+                line = reader.read(text, format_address(resolver), now_s)
+                if line is not None:
+                    told.line(line, resolver, now_ms)
+            return lines is not None
+
+        for _ in _listen(source, take, told, stop, TICK_S, lambda: told.advance(_now_ms()), watchdog):
+            if follower:
+                since_ms = follower.hearing_since_ms
+                batcher.hearing = Hearing(("log",), since_ms) if since_ms is not None else Hearing((), 0)
+            for cut in told.take():
+                if log.file not in ("", STDIN) and not _wait_for_room(settings, sender, stop):
+                    return replace(_drain(settings, sender, thread, stop, counters), is_complete=False)
+                sender.offer(batcher.batch(cut))
+                thread.wake()
+        return _drain(settings, sender, thread, stop, counters)
+
+
 def _run_stdin(settings: CaptureSettings, stop: StopSignal, report: Callable[[str], None]) -> Outcome:
     counters = Counters()
     intake = Intake("pcap", settings.window_ms, counters)
@@ -167,7 +222,9 @@ def _run_file(settings: CaptureSettings, stop: StopSignal, report: Callable[[str
 
 
 @contextmanager
-def _sending(settings: CaptureSettings, batcher: Batcher, stop: StopSignal) -> Iterator[tuple[Sender, SenderThread]]:
+def _sending(
+    settings: CaptureSettings, batcher: Batcher, stop: StopSignal, on_reply: Callable[[Reply], None] | None = None
+) -> Iterator[tuple[Sender, SenderThread]]:
     link = OperatorLink(settings)
     sender = Sender(
         link.post,
@@ -175,6 +232,7 @@ def _sending(settings: CaptureSettings, batcher: Batcher, stop: StopSignal) -> I
         spool_bytes=settings.spool_bytes,
         deflate=settings.deflate,
         random=random.random,
+        on_reply=on_reply,
     )
     thread = SenderThread(sender, stop.set)
     try:

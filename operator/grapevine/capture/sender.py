@@ -57,12 +57,17 @@ class Sender:
         spool_bytes: int,
         deflate: bool,
         random: Callable[[], float],
+        on_reply: Callable[[Reply], None] | None = None,
     ) -> None:
-        """Make a sender; `random` gives numbers from 0 to 1 for the jitter of retries."""
+        """Make a sender; `random` gives numbers from 0 to 1 for the jitter of retries.
+
+        `on_reply` is given what the operator says to batches it accepts.
+        """
         self._post = post
         self._heartbeat = heartbeat
         self._deflate = deflate
         self._random = random
+        self._on_reply = on_reply
         self._counters = Counters()
         self._lock = threading.Lock()
         self._spool = Spool(spool_bytes, self._counters)
@@ -138,6 +143,8 @@ class Sender:
                 self._spool.mark_sent(seq)
             self._instance = reply.instance
             self._spool.forget_through(reply.durable_through)
+        if self._on_reply is not None:
+            self._on_reply(reply)
 
     def _refused(self, seq: int, reason: str, now_s: float) -> None:
         if seq != HEARTBEAT_SEQ:

@@ -3,14 +3,17 @@
 import argparse
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from grapevine.capture.http1 import Server, parse_url
 from grapevine.capture.sources.dnstap import ListenAddress, parse_listen
 from grapevine.model.errors import PermanentInputError
 from grapevine.model.loopback import is_loopback
 
-SOURCES: Final = ("packet", "pcap", "dnstap")
+if TYPE_CHECKING:
+    from grapevine.capture.log_settings import LogSettings
+
+SOURCES: Final = ("packet", "pcap", "dnstap", "log")
 DEFAULT_OPERATOR: Final = "http://127.0.0.1:8080"
 ENV_OPERATOR: Final = "GRAPEVINE_OPERATOR_URL"
 ENV_LISTEN: Final = "GRAPEVINE_DNSTAP_LISTEN"
@@ -32,11 +35,13 @@ class CaptureSettings:
     """What one capture process does."""
 
     source: str
-    """`packet` (the node's interfaces), `pcap` (a file or stdin) or `dnstap` (DNS servers that connect)."""
+    """`packet` (the node's interfaces), `pcap` (a file or stdin), `dnstap` (DNS servers that connect) or `log`."""
     file: str
-    """Path of the capture file, `-` for stdin; empty for the other sources."""
+    """Path of the capture file or log, `-` for stdin; empty for the other sources."""
     listen: ListenAddress | None
     """Where dnstap senders connect to, loopback by default: nobody else may until a person says so; else None."""
+    log: "LogSettings | None"
+    """How a log is read, with `log`; else None."""
     operator: Server
     ca_file: str
     """Certificates of the operator's authority, PEM; with http only for a leader elsewhere. Empty: no TLS at all."""
@@ -75,13 +80,15 @@ def load_settings(args: argparse.Namespace, env: Mapping[str, str]) -> CaptureSe
     """
     if args.source == "pcap" and not args.file:
         raise PermanentInputError("--source pcap needs --file PATH (`-` for stdin)")
-    if args.source != "pcap" and args.file:
-        raise PermanentInputError(f"--file {args.file} goes with --source pcap; --source {args.source} reads no file")
+    if args.source not in ("pcap", "log") and args.file:
+        raise PermanentInputError(
+            f"--file {args.file} goes with --source pcap or log; --source {args.source} reads no file"
+        )
     if args.source != "dnstap" and args.listen:
         raise PermanentInputError(f"--listen {args.listen} goes with --source dnstap")
     drain_timeout_s = args.drain_timeout
     if drain_timeout_s is None:
-        drain_timeout_s = FILE_DRAIN_TIMEOUT_S if args.source == "pcap" else LIVE_DRAIN_TIMEOUT_S
+        drain_timeout_s = FILE_DRAIN_TIMEOUT_S if args.file else LIVE_DRAIN_TIMEOUT_S
     node = args.node if args.node is not None else env.get(ENV_NODE, "")
     if len(node) > MAX_NODE_CHARS or not node.isascii():
         raise PermanentInputError(f"--node {node[:20]!r}: a node's name has at most {MAX_NODE_CHARS} ASCII characters")
@@ -110,6 +117,7 @@ def load_settings(args: argparse.Namespace, env: Mapping[str, str]) -> CaptureSe
         source=args.source,
         file=args.file or "",
         listen=parse_listen(args.listen or env.get(ENV_LISTEN) or DEFAULT_LISTEN) if args.source == "dnstap" else None,
+        log=_load_log(args, env) if args.source == "log" else None,
         operator=operator,
         ca_file=ca_file,
         token_file=token_file,
@@ -124,6 +132,12 @@ def load_settings(args: argparse.Namespace, env: Mapping[str, str]) -> CaptureSe
         watchdog_s=args.watchdog,
         deflate=args.deflate,
     )
+
+
+def _load_log(args: argparse.Namespace, env: Mapping[str, str]) -> "LogSettings":
+    from grapevine.capture.log_settings import load_log_settings  # the other sources need none of it
+
+    return load_log_settings(args, env)
 
 
 def _require_range(flag: str, value: float, low: float, high: float) -> None:

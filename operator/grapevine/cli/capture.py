@@ -10,19 +10,22 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     parser = subparsers.add_parser(
         "capture",
         help="hear DNS responses and send them to the operator",
-        description="Hear DNS responses on this node's interfaces, in a capture file or from DNS servers with dnstap, "
-        "and send them to the operator.",
+        description="Hear DNS responses on this node's interfaces, in a capture file, from DNS servers with dnstap or "
+        "in their logs, and send them to the operator.",
         epilog="Exit codes: 0 done, 1 not everything in the file became durable, 2 wrong input or missing capability.",
     )
     parser.add_argument(
-        "--source", choices=("packet", "pcap", "dnstap"), default="packet", help="where from (%(default)s)"
+        "--source", choices=("packet", "pcap", "dnstap", "log"), default="packet", help="where from (%(default)s)"
     )
-    parser.add_argument("--file", metavar="PATH", help="capture file for --source pcap, pcap or pcapng; - for stdin")
+    parser.add_argument(
+        "--file", metavar="PATH", help="capture file for --source pcap, pcap or pcapng, or log of CoreDNS; - for stdin"
+    )
     parser.add_argument(
         "--listen",
         metavar="URL",
         help="tcp://ADDRESS:PORT or unix:///PATH for --source dnstap; env GRAPEVINE_DNSTAP_LISTEN (tcp://127.0.0.1:6000)",
     )
+    _add_log_flags(parser)
     parser.add_argument(
         "--operator",
         metavar="URL",
@@ -85,6 +88,29 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     parser.set_defaults(func=run)
 
 
+def _add_log_flags(parser: argparse.ArgumentParser) -> None:
+    log = parser.add_argument_group(
+        "log", "With --source log: look-ups without their answers, of the pods the operator names, or of --file."
+    )
+    log.add_argument(
+        "--line-format",
+        metavar="FORMAT",
+        help="what stands behind `log .` in the Corefile, where that is neither common, combined nor "
+        "`{remote} {name} {type} {rcode}`; env GRAPEVINE_LINE_FORMAT",
+    )
+    log.add_argument("--pods", metavar="NS/NAME,...", help="pods to follow instead; env GRAPEVINE_DNS_PODS")
+    log.add_argument(
+        "--container", metavar="NAME", help="the one with CoreDNS in a pod of several; env GRAPEVINE_DNS_CONTAINER"
+    )
+    log.add_argument("--api-server", metavar="URL", help="the API server; env KUBERNETES_SERVICE_HOST and _PORT")
+    log.add_argument(
+        "--api-credentials",
+        metavar="DIR",
+        default="/var/run/secrets/kubernetes.io/serviceaccount",
+        help="where token and ca.crt are (%(default)s)",
+    )
+
+
 def run(args: argparse.Namespace) -> int:
     """Capture as the flags say; return 1 where a file did not become durable as a whole.
 
@@ -102,12 +128,12 @@ def run(args: argparse.Namespace) -> int:
         _warn(f"{settings.file}: stopped before its end")
     _warn(
         f"{outcome.not_durable} batches are not known to be written by the operator at "
-        f"{settings.operator}, {outcome.lost} were dropped or refused; "
-        "the log says why, and sending the same file again is harmless"
-        if settings.source == "pcap"
+        f"{settings.operator}, {outcome.lost} were dropped or refused; the log says why"
+        + (", and sending the same file again is harmless" if settings.source == "pcap" else "")
+        if settings.file
         else f"{outcome.not_durable} batches were not yet written by the operator when capture ended"
     )
-    return 1 if settings.source == "pcap" else 0
+    return 1 if settings.file else 0
 
 
 def _warn(line: str) -> None:

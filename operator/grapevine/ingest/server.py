@@ -35,7 +35,7 @@ from grapevine.model.errors import PermanentInputError, RetryableError
 from grapevine.model.metric import Metric
 from grapevine.wire import schema
 from grapevine.wire.codec import decode_batch, encode_reply
-from grapevine.wire.schema import Batch, Reply, WireError
+from grapevine.wire.schema import Batch, DnsPod, Reply, WireError
 
 _INLINE_BYTES = 16 << 10
 """Plain bodies up to this are decoded in the loop (2 ms); larger or deflated ones in a thread."""
@@ -73,12 +73,17 @@ class IngestServer:
         instance: str,
         limits: IngestLimits | None = None,
         clock: Callable[[], float] = time.monotonic,
+        dns_pods: Callable[[], tuple[DnsPod, ...]] = tuple,
     ) -> None:
-        """Take the sink, this process's random name, and a clock of seconds that never goes back."""
+        """Take the sink, this process's random name, and a clock of seconds that never goes back.
+
+        `dns_pods` tells the cluster's DNS servers, for senders that want to know.
+        """
         self._sink = sink
         self._instance = instance
         self._limits = limits or IngestLimits()
         self._clock = clock
+        self._dns_pods = dns_pods
         self._peers = PeerTable(self._limits)
         self._results: Counter[str] = Counter()
         self._skipped: Counter[str] = Counter()
@@ -163,8 +168,10 @@ class IngestServer:
 
     async def _answer(self, request: web.BaseRequest, authenticator: Authenticator | None = None) -> web.Response:
         durable_through, reason, headers = 0, "", {}
+        dns_pods: tuple[DnsPod, ...] | None = None
         try:
-            durable_through = await self._take(request, authenticator)
+            durable_through, wants = await self._take(request, authenticator)
+            dns_pods = self._dns_pods()[: schema.MAX_DNS_PODS] if schema.WANT_DNS_PODS in wants else None
             status, result = schema.STATUS_ACCEPTED, "accepted"
         except _Refusal as refusal:
             status, result, reason, headers = refusal.status, refusal.result, str(refusal), refusal.headers
@@ -178,7 +185,7 @@ class IngestServer:
             listener.heard(request.protocol)
         response = web.Response(
             status=status,
-            body=encode_reply(Reply(self._instance, durable_through, reason)),
+            body=encode_reply(Reply(self._instance, durable_through, reason, dns_pods=dns_pods)),
             content_type="application/json",
             headers=headers,
         )
@@ -186,8 +193,8 @@ class IngestServer:
             response.force_close()  # for the latter, what is left of the body is not worth reading
         return response
 
-    async def _take(self, request: web.BaseRequest, authenticator: Authenticator | None) -> int:
-        """Return `durable_through` for an accepted batch, or raise `_Refusal`."""
+    async def _take(self, request: web.BaseRequest, authenticator: Authenticator | None) -> tuple[int, tuple[str, ...]]:
+        """Return `durable_through` for an accepted batch and what it wants, or raise `_Refusal`."""
         _check_head(request)
         address = request.remote or ""
         refused = self._peers.try_enter(address, self._clock())
@@ -211,7 +218,7 @@ class IngestServer:
                 self._quiet.set()
         self._observations += len(batch.observations)
         self._skipped.update(batch.skipped)
-        return durable_through
+        return durable_through, batch.header.wants
 
     async def _authenticate(self, request: web.BaseRequest, authenticator: Authenticator) -> str:
         """Return the node the sender speaks for."""

@@ -7,6 +7,7 @@ from grapevine.capture.settings import load_settings
 from grapevine.capture.sources.dnstap import ListenAddress
 from grapevine.cli import capture
 from grapevine.model.errors import PermanentInputError
+from grapevine.wire.schema import DnsPod
 
 
 def parse(*words: str) -> argparse.Namespace:
@@ -65,9 +66,35 @@ def test_dnstap_is_listened_for_on_loopback_unless_told_otherwise() -> None:
     assert load_settings(parse(), env).listen is None
 
 
+def test_a_log_is_that_of_the_pods_the_operator_names_or_a_file() -> None:
+    in_a_pod = {"KUBERNETES_SERVICE_HOST": "10.96.0.1", "KUBERNETES_SERVICE_PORT": "443"}
+    followed = load_settings(parse("--source", "log"), in_a_pod).log
+    assert followed is not None
+    assert (followed.server, followed.pods) == (Server("10.96.0.1", 443, "", is_https=True), ())
+    settings = load_settings(parse("--source", "log", "--file", "-"), in_a_pod)
+    assert settings.log is not None
+    assert (settings.log.file, settings.log.server, settings.drain_timeout_s) == ("-", None, 120.0)
+    assert load_settings(parse(), in_a_pod).log is None
+
+
+def test_a_log_can_have_a_format_pods_and_a_container_of_ones_own() -> None:
+    env = {"GRAPEVINE_LINE_FORMAT": "{remote} {rcode} {name} {type}", "GRAPEVINE_DNS_PODS": "dns/a,dns/b"}
+    env["GRAPEVINE_DNS_CONTAINER"] = "dns"
+    log = load_settings(parse("--source", "log", "--api-server", "http://127.0.0.1:8001"), env).log
+    assert log is not None
+    assert (log.formats[0], log.container) == ("{remote} {rcode} {name} {type}", "dns")
+    assert log.pods == (DnsPod("dns", "a", ""), DnsPod("dns", "b", ""))
+    assert log.server == Server("127.0.0.1", 8001, "")
+
+
 @pytest.mark.parametrize(
     ("words", "text"),
     [
+        (["--source", "log"], "this is no pod; give --api-server URL, or a log as --file PATH"),
+        (["--source", "log", "--file", "-", "--line-format", "{name}"], r"with \{remote\}, \{name\}"),
+        (["--source", "log", "--file", "-", "--pods", "coredns"], "give NAMESPACE/NAME"),
+        (["--source", "log", "--file", "-", "--pods", ",".join(["a/b"] * 51)], "51 pods; each is a stream"),
+        (["--source", "log", "--file", "-", "--container", "DNS"], "--container: 'DNS' is no name"),
         (["--source", "pcap"], "--source pcap needs --file"),
         (["--file", "x.pcap"], "--file x.pcap goes with --source pcap"),
         (["--source", "dnstap", "--file", "x.pcap"], "--file x.pcap goes with --source pcap"),

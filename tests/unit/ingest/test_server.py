@@ -5,6 +5,7 @@ import contextlib
 import io
 import zlib
 from collections.abc import AsyncIterator
+from dataclasses import replace
 
 import aiohttp
 import pytest
@@ -15,7 +16,7 @@ from grapevine.model.errors import PermanentInputError, RetryableError
 from grapevine.model.observation import DnsObservation
 from grapevine.wire import schema
 from grapevine.wire.codec import decode_reply, encode_batch
-from grapevine.wire.schema import Batch, BatchHeader, Hearing, Reply
+from grapevine.wire.schema import Batch, BatchHeader, DnsPod, Hearing, Reply
 
 HEADERS = {"Content-Type": schema.CONTENT_TYPE}
 
@@ -73,6 +74,18 @@ def results(server: IngestServer) -> dict[str, float]:
     return dict({metric.name: metric.samples for metric in server.metrics()}["grapevine_ingest_requests"])
 
 
+async def test_names_the_dns_servers_to_who_wants_to_know() -> None:
+    pods = tuple(DnsPod("kube-system", f"coredns-{i}", f"10.244.0.{i}") for i in range(schema.MAX_DNS_PODS + 1))
+    server = IngestServer(Queue(), "abc", dns_pods=lambda: pods)
+    await server.start("127.0.0.1", 0)
+    wanting = replace(batch(), header=replace(batch().header, wants=("dns-pods", "something-new")))
+    try:
+        assert (await post(server, encode_batch(batch())))[1].dns_pods is None
+        assert (await post(server, encode_batch(wanting)))[1].dns_pods == pods[: schema.MAX_DNS_PODS]
+    finally:
+        await server.stop()
+
+
 @pytest.mark.parametrize("deflate", [False, True])
 @pytest.mark.parametrize("records", [0, 1, schema.MAX_RECORDS])
 async def test_hands_on_what_came_and_says_what_is_durable(deflate: bool, records: int) -> None:
@@ -114,7 +127,7 @@ async def test_says_why_a_body_is_no_batch(body: bytes, deflate: bool, reason: s
 
 
 async def test_unknown_records_are_counted_not_refused() -> None:
-    body = encode_batch(batch()) + b'{"t": "conn"}\n{\n'
+    body = encode_batch(batch()) + b'{"t": "else"}\n{\n'
 
     async with serving(Queue()) as server:
         assert (await post(server, body))[0] == 202

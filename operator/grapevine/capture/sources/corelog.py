@@ -50,7 +50,9 @@ _PREFIX: Final = rf"(?:\[pod/\S+ )?(?:(?P<stamp>{_STAMP}) )?(?:std(?:out|err) [F
 """What stands before the plugin's own text: `kubectl logs --prefix --timestamps`, the container runtime's log file, and
 CoreDNS's level."""
 _STAMP_PARTS: Final = re.compile(r"(.{19})(?:\.(\d+))?(.+)")
-_LOOKS_MEANT: Final = re.compile(_PREFIX + r"\[?(?=[0-9A-Fa-f:.]*[:.])[0-9A-Fa-f:.]{3,45}\]?[: ]\S")
+_LOOKS_MEANT: Final = re.compile(
+    _PREFIX + r"(?:\d{1,3}(?:\.\d{1,3}){3}|\[?[0-9A-Fa-f]{0,4}(?::[0-9A-Fa-f.]{0,15}){2,8}\]?)[: ]\S"
+)
 _ESCAPE: Final = re.compile(r"\\(?:([0-9]{3})|(.))|(\.)")
 
 

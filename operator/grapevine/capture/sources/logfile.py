@@ -1,10 +1,14 @@
 """Log lines from a file or stdin (`kubectl logs -f … | grapevine capture --source log --file -`)."""
 
 import os
+from typing import Final
 
 from grapevine.capture.sources.corelog import MAX_LINE_BYTES
 from grapevine.capture.sources.pcap import CHUNK_BYTES, STDIN
 from grapevine.model.errors import PermanentInputError
+
+_NO_ADDRESS: Final = bytes(4)
+"""A log does not say whose it is."""
 
 
 class LineSplitter:
@@ -32,9 +36,7 @@ class LogFileSource:
         PermanentInputError: on making it, the file cannot be opened; on reading, it cannot be read.
     """
 
-    def __init__(self, path: str, resolver: bytes) -> None:
-        """Open the log at `path`, which is that of the DNS server at `resolver`."""
-        self._resolver = resolver
+    def __init__(self, path: str) -> None:
         self.name = "stdin" if path == STDIN else path
         self._splitter = LineSplitter()
         try:
@@ -47,13 +49,13 @@ class LogFileSource:
         return self._file
 
     def read(self) -> list[tuple[bytes, bytes]] | None:
-        """Return the lines of the next chunk, possibly none, each with the server's address; None at the end."""
+        """Return the lines of the next chunk, possibly none, each with no server's address; None at the end."""
         try:
             data = os.read(self._file, CHUNK_BYTES)
         except OSError as e:
             raise PermanentInputError(f"{self.name}: cannot be read: {e.strerror}") from e
         lines = self._splitter.feed(data) if data else self._splitter.finish()
-        return [(line, self._resolver) for line in lines] if data or lines else None
+        return [(line, _NO_ADDRESS) for line in lines] if data or lines else None
 
     def close(self) -> None:
         """Close the file."""
