@@ -16,7 +16,7 @@ from tests.support.kubectl import Kubectl
 from tests.support.manifests import COMPONENTS, DEPLOY, OVERLAYS, Object, containers_of, render
 
 from grapevine import __version__
-from grapevine.capture.settings import load_settings
+from grapevine.capture.settings import CaptureSettings, load_settings
 from grapevine.cli.capture import add_parser
 from grapevine.model.identity import ObjectName
 from grapevine.settings import operator_settings
@@ -24,7 +24,7 @@ from grapevine.settings import operator_settings
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(300)]
 
 CHART = DEPLOY / "chart"
-REFERENCE = Path(__file__).parents[2] / "docs" / "reference"
+ROOT = DEPLOY.parent
 HELMS_OWN = ("app.kubernetes.io/managed-by", "helm.sh/chart")
 CRD = "clientintents.k8s.otterize.com"
 GROUP_VERSION = "k8s.otterize.com/v2beta1"
@@ -52,6 +52,7 @@ EVERYTHING: Object = {
     "operator": {
         "clusterDomain": "cluster.example",
         "workloadNameAnnotation": "example.com/workload",
+        "dnsServers": ["192.0.2.53", "2001:db8::/64"],
         "parkMs": 1234,
         "tls": {"names": ["one.example.com", "two.example.com"], "lifetimeSeconds": 86_400},
         "captureServiceAccounts": ["elsewhere/capture"],
@@ -60,6 +61,9 @@ EVERYTHING: Object = {
         "windowMs": 2_000,
         "spoolBytes": 16_777_216,
         "drainTimeoutSeconds": 9,
+        "watchdogSeconds": 30,
+        "match": False,
+        "connections": False,
         "deflate": True,
         "updateStrategy": {"type": "OnDelete"},
     },
@@ -224,6 +228,7 @@ def test_settings_reach_the_operator(helm: Helm) -> None:
     assert ("debug", "json") == (env["GRAPEVINE_LOG_LEVEL"], env["GRAPEVINE_LOG_FORMAT"])
     assert "cluster.example" == settings.resolver.cluster_domain
     assert "example.com/workload" == settings.resolver.override_annotations[0]
+    assert ("192.0.2.53", "2001:db8::/64") == settings.resolver.dns_servers
     assert 1234 == settings.resolver.park_ms
     assert settings.tls is not None
     assert (("one.example.com", "two.example.com"), 86_400) == (settings.tls.names, settings.tls.lifetime_s)
@@ -232,30 +237,51 @@ def test_settings_reach_the_operator(helm: Helm) -> None:
     assert f"registry.example.com/team/grapevine/operator:{__version__}" == container["image"]
 
 
-@pytest.mark.parametrize(
-    ("container", "expected"), [("capture", (2_000, 16_777_216, 9.0, True)), ("dnstap", (3_000, 4_194_304, 5.0, False))]
-)
-def test_settings_reach_capture(helm: Helm, container: str, expected: tuple[object, ...]) -> None:
-    rendered = named(template(helm, EVERYTHING), container)
+def capture_settings(container: Object) -> CaptureSettings:
     parser = argparse.ArgumentParser()
     add_parser(parser.add_subparsers())
+    return load_settings(parser.parse_args(container["args"]), env_of(container))
 
-    settings = load_settings(parser.parse_args(rendered["args"]), env_of(rendered))
-    found = (settings.window_ms, settings.spool_bytes, settings.drain_timeout_s, settings.deflate)
-    assert expected == found
+
+def test_settings_reach_capture_on_the_nodes(helm: Helm) -> None:
+    usual = capture_settings(named(template(helm), "capture"))
+
+    settings = capture_settings(named(template(helm, EVERYTHING), "capture"))
+    assert (2_000, 16_777_216, 9.0) == (settings.window_ms, settings.spool_bytes, settings.drain_timeout_s)
+    assert (30.0, True) == (settings.watchdog_s, settings.deflate)
+    assert ((True, True), (False, False)) == ((usual.match, usual.connections), (settings.match, settings.connections))
+
+
+def test_settings_reach_the_sidecar(helm: Helm) -> None:
+    settings = capture_settings(named(template(helm, EVERYTHING), "dnstap"))
+
+    assert (3_000, 4_194_304, False) == (settings.window_ms, settings.spool_bytes, settings.deflate)
+
+
+@pytest.mark.parametrize(("section", "name"), [("nodeCapture", "capture"), ("dnstap", "dnstap")])
+def test_any_other_flag_of_capture_can_be_given(helm: Helm, section: str, name: str) -> None:
+    other = {section: {"args": ["--server-name=other.example.com", "--log-level=debug"]}}
+
+    container = named(template(helm, EVERYTHING, other), name)
+    assert other[section]["args"] == container["args"][-2:]
 
 
 @pytest.mark.parametrize(
-    ("page", "section", "container"),
-    [("operator", "operator", "operator"), ("capture", "nodeCapture", "capture"), ("capture", "dnstap", "dnstap")],
+    ("page", "code", "section", "container"),
+    [
+        ("operator", "settings.py", "operator", "operator"),
+        ("capture", "capture/settings.py", "nodeCapture", "capture"),
+        ("capture", "capture/settings.py", "dnstap", "dnstap"),
+    ],
 )
-def test_every_documented_variable_can_be_set(helm: Helm, page: str, section: str, container: str) -> None:
-    documented = set(re.findall(r"`((?:GRAPEVINE|OTEL)_[A-Z0-9_]+)", (REFERENCE / f"{page}.md").read_text()))
-    assert documented
-    wanted = dict.fromkeys(documented, "given")
+def test_every_variable_can_be_set(helm: Helm, page: str, code: str, section: str, container: str) -> None:
+    sources = (ROOT / "docs" / "reference" / f"{page}.md", ROOT / "operator" / "grapevine" / code)
+    names = {each for path in sources for each in re.findall(r"\b(?:GRAPEVINE|OTEL)_[A-Z0-9_]+\b", path.read_text())}
+    assert names
+    wanted = dict.fromkeys(names, "given")
 
     env = env_of(named(template(helm, EVERYTHING, {section: {"env": wanted}}), container))
-    assert wanted == {name: value for name, value in env.items() if name in documented}
+    assert wanted == {name: value for name, value in env.items() if name in names}
 
 
 def test_other_namespaces_are_other_everywhere(helm: Helm) -> None:

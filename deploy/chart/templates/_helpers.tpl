@@ -61,8 +61,16 @@ annotations:
 {{- if not (kindIs "invalid" .drainTimeoutSeconds) }}
 - --drain-timeout={{ int64 .drainTimeoutSeconds }}
 {{- end }}
+{{- if not (kindIs "invalid" .watchdogSeconds) }}
+- --watchdog={{ int64 .watchdogSeconds }}
+{{- end }}
 {{- if .deflate }}
 - --deflate
+{{- end }}
+{{- range $name := list "match" "connections" }}
+{{- if and (hasKey $ $name) (not (index $ $name)) }}
+- --{{ $name }}=off
+{{- end }}
 {{- end }}
 {{- with .args }}
 {{ toYaml . }}
