@@ -13,7 +13,7 @@ from grapevine.capture.counters import Counters, Reason
 from grapevine.capture.dns import HEADER_BYTES, Response, find_fault, parse_response
 from grapevine.capture.flood import Flood, parent_key
 from grapevine.capture.frames import DNS_PORT, ETHERTYPE_IPV4, ETHERTYPE_IPV6, TCP, Packet, parse_network
-from grapevine.capture.matching import GENERATION_MS, MAX_FRAMES, Exchanges
+from grapevine.capture.matching import GENERATION_MS, MAX_FRAMES, UNKNOWN, Exchanges
 from grapevine.capture.repeats import Repeats
 from grapevine.capture.streams import Streams
 from grapevine.capture.window import MAX_BACKWARD_MS, Cut, DnsTally, Window
@@ -80,7 +80,9 @@ class Intake:
         """Tell whether nothing is held that the passing of time would cut."""
         return not self._exchanges and not self._window
 
-    def frame(self, data: bytes, start: int, end: int, ethertype: int, direction: int, time_ms: int) -> None:
+    def frame(  # noqa: C901 - a call more would cost a tenth of it
+        self, data: bytes, start: int, end: int, ethertype: int, direction: int, time_ms: int
+    ) -> None:
         """Take one frame: its network header is at `start` of `data`, octets up to `end` were captured.
 
         `ethertype` may be a VLAN tag's, whose rest then stands at `start`; `direction` is as in `frames.Packet`.
@@ -111,19 +113,22 @@ class Intake:
                     tail = data[message + 2 : behind]
                     name = src + dst + tail
                     key = dst + dst_port + transaction + tail[10:]
-                    exchanges = self._exchanges
-                    recent = exchanges.recent
                     entry = self._repeats.recent.get(name)
-                    if (
-                        entry is not None
-                        and behind + entry.size <= stop
-                        and data[behind : behind + entry.size] == entry.raw
-                        and recent.get(key, exchanges) is None
-                    ):
-                        recent[key] = (entry.known, time_ms, direction)
-                    else:
-                        heard = _Heard(data[message:stop], behind - message, dst, dst_port, src, "udp", key, name)
-                        self._respond(heard, direction, time_ms)
+                    if entry is not None:
+                        known: DnsTally | None = entry.known
+                        if behind + entry.size > stop or data[behind : behind + entry.size] != entry.raw:
+                            known = self._repeats.vary(entry, data, behind, stop)
+                        if known is not None:
+                            recent = self._exchanges.recent
+                            held = recent.get(key, UNKNOWN)
+                            if held is None:
+                                recent[key] = (known, time_ms, direction)
+                                return
+                            if held is not UNKNOWN:
+                                self._exchanges.fold(recent, key, (known, time_ms, direction))
+                                return
+                    heard = _Heard(data[message:stop], behind - message, dst, dst_port, src, "udp", key, name)
+                    self._respond(heard, direction, time_ms)
                     return
                 if dst_port == _PORT:
                     self._queries_left = left = self._queries_left - 1

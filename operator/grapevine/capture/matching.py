@@ -36,7 +36,8 @@ MAX_LOOKED_BACK: Final = 32
 Held = tuple[DnsTally, int, int]
 """A response: what it counts on, its time in ms, and its direction as in `frames.Packet`."""
 
-_UNKNOWN: Final[Held] = (DnsTally((b"", b"", "", "", "", (), (), "")), 0, 0)
+UNKNOWN: Final[Held] = (DnsTally((b"", b"", "", "", "", (), (), "")), 0, 0)
+"""What a look-up gives for a key that is in no table."""
 
 
 class Exchanges:
@@ -73,16 +74,16 @@ class Exchanges:
 
         `same` is the number of octets at the end of `key` that address translation leaves alone. Changes nothing.
         """
-        held = self.recent.get(key, _UNKNOWN)
-        if held is _UNKNOWN:
-            held = self._before.get(key, _UNKNOWN)
+        held = self.recent.get(key, UNKNOWN)
+        if held is UNKNOWN:
+            held = self._before.get(key, UNKNOWN)
         if held is None:
             return None
-        if held is _UNKNOWN:
+        if held is UNKNOWN:
             if not self.is_matching or key in self._waiting or key in self._waiting_before:
                 return None
             return Reason.FOLDED if self._is_translated(key[-same:]) else Reason.UNSOLICITED
-        return None if direction == DIRECTION_OUTGOING or held[2] != DIRECTION_OUTGOING else Reason.FOLDED
+        return None if _is_better(direction, held) else Reason.FOLDED
 
     def _is_translated(self, end: bytes) -> bool:
         """Tell whether a response of late had the same id and question.
@@ -97,21 +98,27 @@ class Exchanges:
 
     def hold(self, key: bytes, response: Held) -> None:
         """Hold a response that is expected; it takes the place of a copy held already."""
-        held = self.recent.get(key, _UNKNOWN)
-        if held is _UNKNOWN:
-            held = self._before.get(key, _UNKNOWN)
-            if held is _UNKNOWN:
+        held = self.recent.get(key, UNKNOWN)
+        if held is UNKNOWN:
+            held = self._before.get(key, UNKNOWN)
+            if held is UNKNOWN:
                 self._waiting.discard(key)
                 self._waiting_before.discard(key)
             elif held is None:
                 del self._before[key]
             else:
-                self._counters.add(Reason.FOLDED)
-                self._before[key] = response
+                self.fold(self._before, key, response)
                 return
         elif held is not None:
-            self._counters.add(Reason.FOLDED)
+            self.fold(self.recent, key, response)
+            return
         self.recent[key] = response
+
+    def fold(self, table: dict[bytes, Held | None], key: bytes, copy: Held) -> None:
+        """Count a copy of the response that `table` holds by `key`; the better of the two is held."""
+        self._counters.add(Reason.FOLDED)
+        if _is_better(copy[2], table[key]):
+            table[key] = copy
 
     def turn(self, now_ms: int, *, is_early: bool = False) -> Collection[Held | None]:
         """End the generation; return what was in the one before it, in the order it came: responses to be released.
@@ -145,3 +152,7 @@ class Exchanges:
         self._waiting_before = self._waiting if now_ms < self._waiting_due_ms + WAIT_MS else set()
         self._waiting = set()
         self._waiting_due_ms = now_ms + WAIT_MS
+
+
+def _is_better(direction: int, held: Held | None) -> bool:
+    return direction == DIRECTION_OUTGOING or held is None or held[2] != DIRECTION_OUTGOING

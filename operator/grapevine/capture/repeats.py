@@ -66,11 +66,13 @@ class _Layout:
 class _Variant(Generic[Known]):
     """One answer section as it came last, and what is known of it."""
 
-    __slots__ = ("known", "layout", "raw")
+    __slots__ = ("essence", "known", "layout", "raw")
 
     def __init__(self, raw: bytes, layout: _Layout, known: Known) -> None:
         self.raw = raw
         self.layout = layout
+        self.essence: object = None
+        """Of `raw`; None until it is wanted."""
         self.known = known
 
 
@@ -127,11 +129,16 @@ class Repeats(Generic[Known]):
             self._keep(key, entry, now_ms)
         if behind + entry.size <= end and data[behind : behind + entry.size] == entry.raw:
             return entry.known
+        return self.vary(entry, data, behind, end)
+
+    def vary(self, entry: Entry[Known], data: bytes, behind: int, end: int) -> Known | None:
+        """Return what is known of a response to the question of `entry` whose answers came otherwise last time."""
         for variant in (entry.variant, *entry.others):
             size = len(variant.raw)
             if behind + size <= end:
-                essence = variant.layout.essence
-                if essence(variant.raw, 0) == essence(data, behind):
+                if variant.essence is None:
+                    variant.essence = variant.layout.essence(variant.raw, 0)
+                if variant.layout.essence(data, behind) == variant.essence:
                     variant.raw = data[behind : behind + size]
                     entry.turn_to(variant)
                     return variant.known
