@@ -42,8 +42,8 @@ _PARSE_ERRORS: Final = (DNSError, RecursionError, UnicodeError, struct_error, In
 _MAX_NAME_OCTETS: Final = 255
 _MAX_POINTERS: Final = 127
 """Of one name: as many as it can have labels."""
-_PLAIN: Final = b"abcdefghijklmnopqrstuvwxyz0123456789-_*"
-_ESCAPED: Final = tuple(chr(o) if 32 < o < 127 and chr(o) not in ".\\" else f"\\{o:03d}" for o in range(256))
+_PLAIN: Final = b"abcdefghijklmnopqrstuvwxyz0123456789-_"
+_ESCAPED: Final = tuple(chr(o) if 32 < o < 127 and chr(o) not in ".\\*" else f"\\{o:03d}" for o in range(256))
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +111,8 @@ def parse_response(message: bytes) -> Response | Reason:
 def format_name(labels: Iterable[bytes]) -> str:
     r"""Return the name in lower case without trailing dot; the root is the empty string.
 
-    Octets that are not printable ASCII, and dots and backslashes within a label, are written `\DDD` (RFC 1035 §5.1).
+    Octets that are not printable ASCII, and dots and backslashes within a label, are written `\DDD` (RFC 1035 §5.1);
+    so is an asterisk, which stands for names that were folded.
     """
     lower = [label.lower() for label in labels]
     if not b"".join(lower).translate(None, _PLAIN):

@@ -139,7 +139,8 @@ def test_looks_at_a_bounded_number_of_records(records: list[p.Record]) -> None:
 
 def test_escapes_what_is_no_plain_text() -> None:
     assert (
-        format_name([b"A.b", b"\x00\xc3", b"a b\\", b"_tcp", b"*", b"!"]) == "a\\046b.\\000\\195.a\\032b\\092._tcp.*.!"
+        format_name([b"A.b", b"\x00\xc3", b"a b\\", b"_tcp", b"*", b"!"])
+        == "a\\046b.\\000\\195.a\\032b\\092._tcp.\\042.!"
     )
     assert format_name([]) == ""
 
