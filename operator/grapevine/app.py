@@ -83,7 +83,7 @@ async def _serve(settings: OperatorSettings) -> None:
         pipeline = Pipeline(settings, writer, _now_ms)
         annotations = settings.resolver.override_annotations
         informers = Informers(session, annotations, pipeline.on_records, _now_ms, on_current=pipeline.on_current)
-        ingest = IngestServer(pipeline, instance)
+        ingest = IngestServer(pipeline, instance, dns_pods=pipeline.dns_pods)
         tasks = await stack.enter_async_context(asyncio.TaskGroup())
 
         def missing() -> Sequence[str]:
