@@ -204,7 +204,7 @@ def normalise_name(text: str) -> str:
     Raises:
         ValueError: it is no name, or too long for one.
     """
-    if "\\" not in text:
+    if "\\" not in text and "*" not in text:
         name = text.lower().removesuffix(".")
         has_empty_label = ".." in name or name.startswith(".")
         if not name.isascii() or not name.isprintable() or len(name) > MAX_NAME_CHARS or has_empty_label:
