@@ -16,7 +16,7 @@ from grapevine.capture.frames import DNS_PORT, ETHERTYPE_IPV4, ETHERTYPE_IPV6, T
 from grapevine.capture.matching import GENERATION_MS, MAX_FRAMES, UNKNOWN, Exchanges
 from grapevine.capture.repeats import Repeats
 from grapevine.capture.streams import Streams
-from grapevine.capture.window import MAX_BACKWARD_MS, Cut, DnsTally, Window
+from grapevine.capture.window import MAX_BACKWARD_MS, Cut, Cuts, DnsTally, Window
 
 Matching = Literal["on", "off", "auto"]
 """Whether a response must have a query. `auto`: from the first query on, for a file may have responses alone."""
@@ -333,9 +333,8 @@ class Intake:
         self._queries_left = self._queries_granted = 0 if self._awaits_query else MAX_FRAMES
         self._responses_left = MAX_FRAMES
 
-    def _keep(self, cut: Cut | None) -> None:
-        if cut is not None:
-            self._cuts.append(cut)
+    def _keep(self, cuts: Cuts) -> None:
+        self._cuts += cuts
 
 
 class _Heard(NamedTuple):

@@ -105,7 +105,7 @@ class Told:
         if line.client_port and line.transaction_id is not None:
             self._hold((line.transport, line.client, line.client_port, line.transaction_id), tally, time_ms, now_ms)
         else:  # repeats cannot be told from a server's own look-ups: take them all
-            self._keep(self._window.count(tally, time_ms))
+            self._cuts += self._window.count(tally, time_ms)
 
     def advance(self, now_ms: int) -> None:
         """Let time pass: what has waited long enough is released, a window that is over is cut."""
@@ -114,12 +114,12 @@ class Told:
             self._newest_ms = now_ms
         self._newest_ms = max(self._newest_ms, now_ms)
         self._release(self._newest_ms - FOLD_MS)
-        self._keep(self._window.advance(self._newest_ms))
+        self._cuts += self._window.advance(self._newest_ms)
 
     def flush(self) -> None:
         """Cut everything held, complete or not."""
         self._release(None)
-        self._keep(self._window.flush())
+        self._cuts += self._window.flush()
 
     def take(self) -> list[Cut]:
         """Return the windows cut since the last call."""
@@ -146,10 +146,4 @@ class Told:
         while self._arrivals and (through_ms is None or self._arrivals[0][0] <= through_ms):
             _, transactions = self._arrivals.popleft()
             for transaction in transactions:
-                cut = count(*take(transaction))
-                if cut is not None:
-                    self._cuts.append(cut)
-
-    def _keep(self, cut: Cut | None) -> None:
-        if cut is not None:
-            self._cuts.append(cut)
+                self._cuts += count(*take(transaction))

@@ -25,6 +25,8 @@ MAX_KNOWN: Final = 4_096
 """Tallies kept to be found by what they count; more are forgotten but for those in use."""
 MAX_CUT_BYTES: Final = MAX_BODY_BYTES * 3 // 4
 """A batch is cut at this size on the wire; the rest is room for the header and one record of the largest kind."""
+MAX_OPEN_BYTES: Final = 4 << 20
+"""What an open window may take on the wire; over it is cut early. `MAX_WINDOW_ENTRIES` usual ones just fit."""
 MAX_BACKWARD_MS: Final = 10_000
 """A packet this much older than the newest means that the clock was set back, not that packets overtook."""
 
@@ -33,6 +35,8 @@ _RECORD_BYTES: Final = 320
 
 Cut = tuple[Observation, ...]
 """Observations for one batch: at least one, at most `MAX_RECORDS`, at most `MAX_CUT_BYTES` and one more on the wire."""
+Cuts = tuple[Cut, ...]
+"""What is to be sent now; mostly nothing."""
 
 Key = tuple[bytes, bytes, str, str, str, tuple[str, ...], tuple[str, ...], str]
 """An observation but for times and count: client, resolver, name, type, code, answers, CNAMEs, transport."""
@@ -128,7 +132,8 @@ class Window:
         """Tallies with a count, in the order of their first events."""
         self._open_bytes = 0
         self._cut_entries = 0
-        """Entries of this window that were cut for the batch size."""
+        """Entries of this window that were cut early, for their size."""
+        self._known_limit = MAX_KNOWN
         self._names: dict[bytes, int] = {}
         """Distinct observations of responses in this window, by client; the next two likewise."""
         self._parents: dict[bytes, int] = {}
@@ -144,8 +149,9 @@ class Window:
         key: Key = (client, resolver, r.qname, r.qtype, r.rcode, r.answers, r.cnames, transport)
         tally = self._known.get(key)
         if tally is None:
-            if len(self._known) >= MAX_KNOWN:
+            if len(self._known) >= self._known_limit:
                 self._known = {each.key: each for each in self._open if isinstance(each, DnsTally)}
+                self._known_limit = max(MAX_KNOWN, 2 * len(self._known))  # not for every one more while many are open
             tally = self._known[key] = DnsTally(key)
         return tally
 
@@ -162,8 +168,8 @@ class Window:
             folded = self._folded[_kind(key)] = DnsTally(key, is_folded=True)
         return folded
 
-    def count(self, tally: DnsTally | ConnTally, time_ms: int) -> Cut | None:
-        """Count an event; return what was cut, because this was the last one that fits into a batch."""
+    def count(self, tally: DnsTally | ConnTally, time_ms: int) -> Cuts:
+        """Count an event; return what was cut, because this was the last one that the window has room for."""
         if not tally.count:
             if isinstance(tally, ConnTally):
                 return self._begin_connection(tally, time_ms)
@@ -172,27 +178,27 @@ class Window:
         tally.first_ms = min(tally.first_ms, time_ms)
         tally.last_ms = max(tally.last_ms, time_ms)
         self._counters.add(Reason.CONNECTIONS if isinstance(tally, ConnTally) else Reason.EVENTS)
-        return None
+        return ()
 
-    def advance(self, now_ms: int) -> Cut | None:
-        """Return the window's observations if it is over by `now_ms` and holds any."""
+    def advance(self, now_ms: int) -> Cuts:
+        """Return the window's observations if it is over by `now_ms`."""
         if now_ms < self.end_ms:
-            return None
-        cut = self.flush()
+            return ()
+        cuts = self.flush()
         self.end_ms = now_ms + self._window_ms
-        return cut
+        return cuts
 
-    def flush(self) -> Cut | None:
-        """End the window and return what it holds, None for nothing; the next begins with the next `advance`."""
+    def flush(self) -> Cuts:
+        """End the window and return what it holds; the next begins with the next `advance`."""
         self.end_ms = 0
         self.number += 1
         self._cut_entries = 0
         for table in (self._names, self._parents, self._connections, self._folded):
             table.clear()
-        return self._take() if self._open else None
+        return self._take()
 
-    def _begin_response(self, tally: DnsTally, time_ms: int) -> Cut | None:
-        """Count the first event of a tally in this window, or since the last cut."""
+    def _begin_response(self, tally: DnsTally, time_ms: int) -> Cuts:
+        """Count the first event of a tally in this window, or since it was cut early."""
         if tally.is_folded:
             same = self._folded.setdefault(_kind(tally.key), tally)
         else:
@@ -208,39 +214,49 @@ class Window:
             self._counters.add(Reason.EVENTS)
             return self._begin(same, time_ms)
         self._counters.add(Reason.WINDOW_FULL)
-        return None
+        return ()
 
-    def _begin_connection(self, tally: ConnTally, time_ms: int) -> Cut | None:
+    def _begin_connection(self, tally: ConnTally, time_ms: int) -> Cuts:
         is_new = tally.window != self.number
         if self._is_full() or (is_new and not _takes_one_more(self._connections, tally.client, MAX_CLIENT_ENTRIES)):
             self._counters.add(Reason.CONNECTIONS_FULL)
-            return None
+            return ()
         self._counters.add(Reason.CONNECTIONS)
         return self._begin(tally, time_ms)
 
     def _is_full(self) -> bool:
         return self._cut_entries + len(self._open) >= MAX_WINDOW_ENTRIES
 
-    def _begin(self, tally: DnsTally | ConnTally, time_ms: int) -> Cut | None:
+    def _begin(self, tally: DnsTally | ConnTally, time_ms: int) -> Cuts:
         tally.window = self.number
         tally.count = 1
         tally.first_ms = tally.last_ms = time_ms
         self._open.append(tally)
         self._open_bytes += tally.wire_bytes
-        if len(self._open) < MAX_RECORDS and self._open_bytes < MAX_CUT_BYTES:
-            return None
+        if self._open_bytes < MAX_OPEN_BYTES:
+            return ()
         self._cut_entries += len(self._open)
         return self._take()
 
-    def _take(self) -> Cut:
-        cut = tuple(tally.observation(self._source) for tally in self._open)
+    def _take(self) -> Cuts:
+        """Return what is open, in order, in pieces that fit into batches."""
+        cuts: list[Cut] = []
+        cut: list[Observation] = []
+        cut_bytes = 0
         for tally in self._open:
+            if len(cut) >= MAX_RECORDS or cut_bytes >= MAX_CUT_BYTES:
+                cuts.append(tuple(cut))
+                cut, cut_bytes = [], 0
+            cut.append(tally.observation(self._source))
+            cut_bytes += tally.wire_bytes
             if isinstance(tally, DnsTally) and tally.is_folded:
                 self._counters.add(Reason.NAME_FLOOD, tally.count)
             tally.count = 0
+        if cut:
+            cuts.append(tuple(cut))
         self._open = []
         self._open_bytes = 0
-        return cut
+        return tuple(cuts)
 
 
 def _takes_one_more(numbers: dict[bytes, int], client: bytes, cap: int) -> bool:

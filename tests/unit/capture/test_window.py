@@ -2,6 +2,7 @@ from dataclasses import replace
 
 import pytest
 
+from grapevine.capture import window as module
 from grapevine.capture.counters import Counters, Reason
 from grapevine.capture.dns import Response
 from grapevine.capture.window import (
@@ -11,7 +12,7 @@ from grapevine.capture.window import (
     MAX_KNOWN,
     MAX_WINDOW_ENTRIES,
     ConnTally,
-    Cut,
+    Cuts,
     DnsTally,
     Window,
     parent_of,
@@ -39,15 +40,15 @@ def tally(window: Window, qname: str = "www.example.com", client: int = 0, **fie
     return window.tally(address, SERVICE, replace(RESPONSE, qname=qname, **fields), "udp")  # type: ignore[arg-type]
 
 
-def responses(cut: Cut | None) -> list[DnsObservation]:
-    return [o for o in cut or () if isinstance(o, DnsObservation)]
+def responses(cuts: Cuts) -> list[DnsObservation]:
+    return [o for cut in cuts for o in cut if isinstance(o, DnsObservation)]
 
 
 def test_sums_up_repeats_within_a_window(window: Window) -> None:
-    assert window.advance(1_000) is None
+    assert window.advance(1_000) == ()
     for time_ms in (1_500, 1_200, 1_900):
-        assert window.count(tally(window), time_ms) is None
-    assert window.advance(1_999) is None
+        assert window.count(tally(window), time_ms) == ()
+    assert window.advance(1_999) == ()
     (only,) = responses(window.advance(2_000))
     assert (only.first_ms, only.last_ms, only.count) == (1_200, 1_900, 3)
     assert (only.client_ip, only.resolver_ip, only.transport, only.source) == (
@@ -69,14 +70,14 @@ def test_keeps_what_differs_in_anything_but_times_apart(window: Window) -> None:
         (CLIENT, SERVICE, replace(RESPONSE, cnames=("cdn.example.net",)), "udp"),
     ):
         window.count(window.tally(client, resolver, response, transport), 1_000)
-    assert [o.count for o in window.flush() or ()] == [1] * 7
+    assert [o.count for o in responses(window.flush())] == [1] * 7
 
 
 def test_a_tally_goes_on_in_the_next_window(window: Window) -> None:
     kept = tally(window)
     for _ in range(2):
         window.count(kept, 1_000)
-    assert [o.count for o in window.flush() or ()] == [2]
+    assert [o.count for o in responses(window.flush())] == [2]
     window.count(kept, 2_000)
     (only,) = responses(window.flush())
     assert (only.first_ms, only.last_ms, only.count) == (2_000, 2_000, 1)
@@ -90,7 +91,7 @@ def test_tallies_of_the_same_content_are_counted_as_one(window: Window, counters
     assert again is not forgotten
     for each in (again, forgotten, again):
         window.count(each, 1_000)
-    assert [o.count for o in window.flush() or ()] == [3]
+    assert [o.count for o in responses(window.flush())] == [3]
     assert counters[Reason.EVENTS] == 3
 
 
@@ -99,25 +100,28 @@ def test_connections_stand_beside_responses(window: Window, counters: Counters) 
     window.count(dialled, 1_000)
     window.count(tally(window), 1_100)
     window.count(dialled, 1_200)
-    connection, _ = window.flush() or ()
+    ((connection, _),) = window.flush()
     assert connection == ConnObservation(1_000, 1_200, 2, "10.244.0.37", "10.96.0.10", 443, "tcp", "pcap")
     assert (counters[Reason.CONNECTIONS], counters[Reason.EVENTS]) == (2, 1)
 
 
 def test_an_empty_window_gives_nothing(window: Window) -> None:
-    assert window.advance(5_000) is None
-    assert window.flush() is None
+    assert window.advance(5_000) == ()
+    assert window.flush() == ()
 
 
-def test_cuts_at_the_size_of_a_batch_and_bounds_the_window(window: Window, counters: Counters) -> None:
+def test_bounds_the_window_and_cuts_it_into_batches_at_its_end(window: Window, counters: Counters) -> None:
     window.advance(1_000)
-    cuts = [window.count(tally(window, client=1 + n), 1_500) for n in range(MAX_WINDOW_ENTRIES + 3)]
-    assert [len(cut) for cut in cuts if cut] == [MAX_RECORDS] * 5
-    assert window.count(ConnTally(CLIENT, SERVICE, 443), 1_500) is None
-    assert (counters[Reason.WINDOW_FULL], counters[Reason.CONNECTIONS_FULL]) == (3, 1)
-    assert window.advance(2_000) is None
-    assert window.count(tally(window, client=1), 2_500) is None
-    assert [o.count for o in window.advance(3_000) or ()] == [1], "the next window takes them again"
+    for _ in range(2):
+        for n in range(MAX_WINDOW_ENTRIES + 3):
+            assert window.count(tally(window, client=1 + n), 1_500) == ()
+    assert window.count(ConnTally(CLIENT, SERVICE, 443), 1_500) == ()
+    assert (counters[Reason.WINDOW_FULL], counters[Reason.CONNECTIONS_FULL]) == (6, 1)
+    cuts = window.advance(2_000)
+    assert [len(cut) for cut in cuts] == [MAX_RECORDS] * 5
+    assert {o.count for o in responses(cuts)} == {2}
+    assert window.count(tally(window, client=1), 2_500) == ()
+    assert [o.count for o in responses(window.advance(3_000))] == [1], "the next window takes them again"
 
 
 def test_a_flood_of_names_is_folded_to_their_parent(window: Window, counters: Counters) -> None:
@@ -147,7 +151,7 @@ def test_folded_names_tell_whether_there_were_answers(window: Window) -> None:
 def test_a_flood_of_parents_is_bounded_too(window: Window, counters: Counters) -> None:
     for n in range(MAX_CLIENT_ENTRIES + MAX_CLIENT_PARENTS + 5):
         window.count(tally(window, f"www.n{n}.example.com"), 1_000)
-    assert len(window.flush() or ()) == MAX_CLIENT_ENTRIES + MAX_CLIENT_PARENTS
+    assert len(responses(window.flush())) == MAX_CLIENT_ENTRIES + MAX_CLIENT_PARENTS
     assert counters[Reason.WINDOW_FULL] == 5
 
 
@@ -155,15 +159,17 @@ def test_a_flood_of_connections_is_bounded_by_client(window: Window, counters: C
     for port in range(1, MAX_CLIENT_ENTRIES + 4):
         window.count(ConnTally(CLIENT, SERVICE, port), 1_000)
     window.count(ConnTally(COREDNS, SERVICE, 443), 1_000)
-    assert len(window.flush() or ()) == MAX_CLIENT_ENTRIES + 1
+    assert [len(cut) for cut in window.flush()] == [MAX_CLIENT_ENTRIES + 1]
     assert counters[Reason.CONNECTIONS_FULL] == 3
 
 
-def test_an_observation_cut_for_size_takes_no_second_place_of_its_client(window: Window) -> None:
+def test_an_observation_cut_early_takes_no_second_place_of_its_client(
+    window: Window, monkeypatch: pytest.MonkeyPatch
+) -> None:
     mine = [tally(window, f"n{n}.example.com") for n in range(MAX_CLIENT_ENTRIES)]
-    for each in mine:
-        window.count(each, 1_000)
-    assert [window.count(tally(window, client=1 + n), 1_000) is None for n in range(MAX_RECORDS)].count(False) == 1
+    monkeypatch.setattr(module, "MAX_OPEN_BYTES", sum(each.wire_bytes for each in mine))
+    cuts = [window.count(each, 1_000) for each in mine]
+    assert [len(cut) for cut in cuts[-1]] == [MAX_CLIENT_ENTRIES]
     for each in mine:
         window.count(each, 1_000)
     assert not [o for o in responses(window.flush()) if o.qname.startswith("*")]
@@ -187,11 +193,9 @@ def test_a_cut_of_the_longest_names_fits_a_request(window: Window) -> None:
     label = "\\000" * 63
     longest = ".".join([label, label, label, "\\000" * 61])
     names = tuple(longest[:-2] + f"{i:02d}" for i in range(64))
-    cuts: list[Cut] = []
-    for n in range(40):
-        cut = window.count(tally(window, f"{n}", answers=names, cnames=names), 1_000)
-        cuts.extend([cut] if cut else [])
+    cuts = [cut for n in range(40) for cut in window.count(tally(window, f"{n}", answers=names, cnames=names), 1_000)]
     header = BatchHeader("s", 1, 1, "", 0, Hearing((), 0))
     assert cuts
     sizes = [len(encode_batch(Batch(header, cut))) for cut in cuts]
-    assert all(MAX_CUT_BYTES * 0.9 < size < MAX_BODY_BYTES - 16_384 for size in sizes)
+    assert max(sizes) < MAX_BODY_BYTES - 16_384
+    assert min(sizes[:-1]) > MAX_CUT_BYTES * 0.9, "all but the last are full"

@@ -69,6 +69,7 @@ def test_an_address_mapped_into_ipv6_is_the_one_within() -> None:
         (".", ""),
         ("WWW.Example.net.", "www.example.net"),
         ("_redis._tcp.example.net.", "_redis._tcp.example.net"),
+        ("*.example.net.", r"\042.example.net"),
         ("*.example.com.", r"\042.example.com"),
         (r"a\ b\"c.x\.\\y.\000\255\010.example.com.", r'a\032b"c.x\046\092y.\000\255\010.example.com'),
         (r"\ \ A\ NOERROR.example.com.", r"\032\032a\032noerror.example.com"),
