@@ -74,6 +74,10 @@ image: $(VENV)/.runtime ## Build the two container images, with docker or builda
 image-archive: $(VENV)/.runtime ## Build them and write out/images/{capture,operator}.tar
 	@$(IMAGE) --archive out/images
 
+.PHONY: sbom
+sbom: $(VENV)/.runtime ## Write out/sbom: the wheel, and what capture and operator bring along (CycloneDX), checked
+	@PYTHON=$(BIN)/python deploy/release/sbom.sh
+
 .PHONY: install-yaml
 install-yaml: control-plane ## Render deploy/ into deploy/install.yaml
 	@deploy/render.sh
