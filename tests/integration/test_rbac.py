@@ -12,7 +12,7 @@ from tests.support.eventually import eventually
 from tests.support.kubelet import CAPTURE, Kubelet
 from tests.support.manifests import Object, rights, rules_of
 from tests.support.objects import SHOP, install_crd, load_cluster, replay_pod_events
-from tests.support.processes import TlsOperator, start_capture
+from tests.support.processes import Operator, TlsOperator, start_capture
 from tests.support.truth import intents_of, shop_truth
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(180)]
@@ -144,6 +144,34 @@ def test_with_all_of_them_it_maps_the_shop(plane: ControlPlane, api: Api, tmp_pa
     assert [] == [each for each in metadata if tracked & set(each)], "nothing Argo CD or Flux would prune"
     published = api.get("v1", "ConfigMap", CAPTURE, "grapevine-ca")["metadata"]
     assert not {"labels", *tracked} & set(published)
+
+
+@pytest.fixture
+def base_alone(api: Api) -> Iterator[None]:
+    """What the overlay `restricted` grants: nothing of node-capture."""
+    bindings = [
+        o for o in rights() if o["kind"].endswith("RoleBinding") and o["metadata"]["name"] != "grapevine-operator"
+    ]
+    for binding in bindings:
+        api.delete(binding)
+    eventually(lambda: not any(is_allowed(api, grant) for grant in GRANTS if grant.role != "grapevine-operator"))
+    yield
+    for binding in bindings:
+        api.create(binding)
+    eventually(lambda: all(is_allowed(api, grant) for grant in GRANTS))
+
+
+@pytest.mark.usefixtures("base_alone")
+def test_with_those_of_the_restricted_overlay_it_maps_the_shop_for_its_sidecar(
+    plane: ControlPlane, api: Api, tmp_path: Path
+) -> None:
+    kubeconfig = plane.service_account_kubeconfig("grapevine-system", "grapevine-operator")
+    with Operator(kubeconfig, tmp_path / "operator.log") as operator:
+        output, _ = start_capture(PCAP, operator.url).communicate(timeout=120)
+
+        assert "" == output
+        assert shop_truth() == intents_of(api.list(INTENTS, "ClientIntents"))
+        assert "cannot" not in operator.log_text()
 
 
 @pytest.mark.parametrize("grant", GRANTS, ids=str)
