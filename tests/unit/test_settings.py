@@ -84,3 +84,16 @@ def test_everything_of_tls_can_be_told() -> None:
 def test_says_what_is_wrong_and_what_to_give(environ: dict[str, str], text: str) -> None:
     with pytest.raises(PermanentInputError, match=text):
         operator_settings(environ)
+
+
+def test_dns_servers_outside_the_cluster_are_addresses_and_networks() -> None:
+    environ = {"GRAPEVINE_DNS_SERVERS": "192.0.2.53, 2001:db8::/64"}
+
+    assert operator_settings(environ).resolver.dns_servers == ("192.0.2.53", "2001:db8::/64")
+    assert operator_settings(environ, dns_servers="192.0.2.0/24").resolver.dns_servers == ("192.0.2.0/24",)
+
+
+@pytest.mark.parametrize("wrong", ["dns.example.com", "192.0.2.1/24", "192.0.2.53;192.0.2.54"])
+def test_what_is_no_network_is_refused(wrong: str) -> None:
+    with pytest.raises(PermanentInputError, match=r"DNS servers: .*give addresses or networks, like"):
+        operator_settings({"GRAPEVINE_DNS_SERVERS": wrong})

@@ -1,6 +1,6 @@
 """What a finished offline run prints: the table of `kubectl get clientintents -A`, the edges, and what is no edge."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from grapevine.cli.table import format_age, format_table
@@ -28,7 +28,7 @@ _BLIND_SPOTS = {
 }
 _NOTES: Mapping[tuple[str, ...], str] = {
     ("dns-unready",): "  [nothing ready behind it]",
-    ("connection",): "  [connected, never looked up]",
+    ("connection",): "  [never looked up]",
 }
 _SHOWN_BY_ADDRESS = frozenset({Reason.WITHOUT_LOOKUP, Reason.TO_NODE})
 
@@ -118,7 +118,7 @@ def _workload(ref: WorkloadRef) -> str:
 
 
 def _target(edge: Edge) -> str:
-    note = _NOTES.get(edge.evidence, "")
+    note = (f", port {_ports(edge.ports)}" if edge.ports else "") + _NOTES.get(edge.evidence, "")
     match edge.target:
         case WorkloadTarget(workload):
             return _workload(workload) + note
@@ -134,5 +134,8 @@ def _address(address: UnresolvedAddress) -> str:
 
 
 def _unnamed(address: UnnamedAddress) -> str:
-    ports = ", ".join(map(str, address.ports[:_MAX_PORTS])) + (", …" if len(address.ports) > _MAX_PORTS else "")
-    return f"{_workload(address.client)} connects to {address.address}, port {ports}; {address.count:,} connections"
+    return f"{_workload(address.client)} connects to {address.address}, port {_ports(address.ports)}"
+
+
+def _ports(ports: Sequence[int]) -> str:
+    return ", ".join(map(str, ports[:_MAX_PORTS])) + (", …" if len(ports) > _MAX_PORTS else "")

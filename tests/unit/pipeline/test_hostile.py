@@ -5,7 +5,7 @@ import json
 from collections.abc import Sequence
 
 import pytest
-from tests.support.builders import T0, a_batch, a_pod, an_observation
+from tests.support.builders import T0, a_batch, a_dial, a_pod, an_observation
 from tests.support.fake_writer import FakeWriter
 
 from grapevine.pipeline import Pipeline
@@ -66,3 +66,13 @@ async def test_an_address_that_is_none_is_nobodys() -> None:
     await written_from(writer, [a_pod("web")], decode_batch(tampered(client_ip="not an address")))
 
     assert list(writer.objects) == [("shop", "web")]
+
+
+@pytest.mark.parametrize(
+    "dst_ip", ["not an address", "999.0.0.1", "10.0.0.1/8", "::ffff:10.0.0.1%eth0", "*.example.com"]
+)
+async def test_a_connection_to_what_is_no_address_makes_no_edge(dst_ip: str) -> None:
+    writer = FakeWriter()
+    await written_from(writer, [a_pod("web")], a_batch(a_dial(dst_ip), an_observation("d.example.com")))
+
+    assert writer.objects["shop", "web"]["spec"]["targets"] == [{"internet": {"domains": ["d.example.com"]}}]
