@@ -56,7 +56,7 @@ def measure_log() -> float:
     lines = [
         f"2026-11-23T00:17:{number // 2_000 % 60:02}.{number % 2_000:04}00000Z [INFO] 10.244.{random.randrange(4)}."
         f"{random.randrange(CLIENTS // 4)}:{random.randrange(1_024, 65_536)} - {random.randrange(65_536)} "
-        f'"A IN service-{random.randrange(NAMES)}.shop.svc.cluster.local. udp 62 false 1232" NOERROR qr,aa,rd 122 0.0001s'
+        f'"A IN service-{random.randrange(NAMES)}.shop.svc.cluster.local. udp 62 false 1232" NOERROR qr,aa 122 0.001s'
         for number in range(RESPONSES // 4)
     ]
     counters = Counters()
