@@ -142,8 +142,6 @@ def test_an_empty_cluster_is_ready(plane: ControlPlane, api: Api) -> None:
     assert (code, command) == (0, "kubectl apply -k deploy/")
     assert of(findings, "Kubernetes")["level"] == of(findings, "CRD")["level"] == "ok"
     assert of(findings, "your rights")["found"] == "you may apply everything in deploy/"
-    written = api.list("v1", "Event"), api.list("apiextensions.k8s.io/v1", "CustomResourceDefinition")
-    assert written == ([], []), "it only looks"
 
 
 def test_a_person_reads_the_same(plane: ControlPlane, api: Api) -> None:
