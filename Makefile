@@ -128,6 +128,17 @@ MINUTES ?= 30
 soak: init coredns ## Watch capture's memory under load for MINUTES=30, then in a flood of a million names (root)
 	@$(BIN)/python -m bench.soak --minutes $(MINUTES) $(ARGS)
 
+$(VENV)/.fuzz: $(VENV)/.dev
+	@echo "installing the fuzzer into $(VENV)"
+	$(PIP) install --constraint constraints.txt --group fuzz
+	touch $@
+
+N ?= 200000
+
+.PHONY: fuzz
+fuzz: $(VENV)/.fuzz ## Fuzz what reads bytes from outside in capture, N=200000 frames, messages and lines in all
+	@$(BIN)/python -m tests.fuzz --items $(N) $(ARGS)
+
 .PHONY: clean
 clean: ## Delete what make made here (.venv, out, caches); the control plane stays in the user's cache
 	@rm -rf $(VENV) out build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

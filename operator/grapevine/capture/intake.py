@@ -199,7 +199,8 @@ class Intake:
             self._counters.add(packet)
         elif packet.src_port == DNS_PORT or packet.dst_port == DNS_PORT:
             self._payload(packet, time_ms)
-        elif packet.proto == TCP and packet.flags & _SYN_MASK == _SYN and self._takes_connections:
+        elif packet.flags & _SYN_MASK == _SYN and packet.proto == TCP and self._takes_connections and packet.dst_port:
+            # To port 0, which is reserved (RFC 6335 §6), goes no connection, only what somebody forged
             tally = self._connections.find(packet, time_ms)
             if tally is not None:
                 self._keep(self._window.count(tally, time_ms))

@@ -23,6 +23,8 @@ MAX_FRAME_BYTES: Final = 1 << 20
 """Largest captured length believed (tcpdump writes at most 262,144); more means that the file is damaged."""
 MAX_BLOCK_BYTES: Final = 16 << 20
 """Largest pcapng block believed, as in Wireshark."""
+MAX_TIME_MS: Final = 1 << 43
+"""Latest time believed, in the year 2248; a damaged one must not become the batch's, which the operator refuses."""
 
 _CLASSIC: Final = {
     b"\xd4\xc3\xb2\xa1": ("<", 1_000),
@@ -46,7 +48,8 @@ class Frame(NamedTuple):
     """One of `SUPPORTED_LINKTYPES`."""
     data: bytes
     time_ms: int
-    """Capture time, milliseconds since the epoch. A Simple Packet Block has none and takes the previous one's."""
+    """Capture time, milliseconds since the epoch. A Simple Packet Block has none and takes the previous one's, and so
+    does a time that cannot be."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,10 +207,12 @@ class PcapDecoder:
         interface = self._interfaces[number]
         self._require_supported(interface.linktype)
         if kind == _ENHANCED_BLOCK:
-            self._newest_ms = (high << 32 | low) * 1_000 // interface.ticks_per_s + interface.offset_ms
+            time_ms = (high << 32 | low) * 1_000 // interface.ticks_per_s + interface.offset_ms
+            if 0 <= time_ms <= MAX_TIME_MS:
+                self._newest_ms = time_ms
         elif interface.snap_bytes:
             length = min(length, interface.snap_bytes)
-        return Frame(interface.linktype, body[at : at + length], max(self._newest_ms, 0))
+        return Frame(interface.linktype, body[at : at + length], self._newest_ms)
 
 
 def _parse_interface(body: bytes, byte_order: str) -> _Interface:

@@ -1,0 +1,1 @@
+"""Hostile bytes through every parser of capture, guided by coverage: `make fuzz`."""
