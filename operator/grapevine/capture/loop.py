@@ -92,15 +92,27 @@ def run(settings: CaptureSettings, report: Callable[[str], None]) -> Outcome:
 
 def _run_packet(settings: CaptureSettings, stop: StopSignal) -> Outcome:
     counters = Counters()
-    intake = Intake("packet", settings.window_ms, counters)
+    intake = Intake(
+        "packet",
+        settings.window_ms,
+        counters,
+        matching="on" if settings.match else "off",
+        takes_connections=settings.connections,
+    )
     batcher = Batcher(_random_stream(), settings.node, counters, _now_ms)
     with ExitStack() as stack:
-        packets = PacketSource(has_queries=settings.match, has_connections=settings.connections)
+        host_ips = read_host_ips()
+        packets = PacketSource(
+            has_queries=settings.match,
+            has_connections=settings.connections,
+            host_ips=host_ips,
+            now_s=time.monotonic(),
+        )
         source = stack.enter_context(closing(packets))
         # Before the sender's thread is started, which then has none either
         drop_privileges(settings.user, filter(None, (settings.ca_file, settings.token_file)))
         batcher.hearing = Hearing(("packet",), _now_ms())
-        batcher.host_ips = read_host_ips()
+        batcher.host_ips = host_ips
         sender, thread = stack.enter_context(_sending(settings, batcher, stop))
         watchdog = stack.enter_context(Watchdog(settings.watchdog_s, thread.is_stalled))
         refresh_s = time.monotonic() + HOST_IPS_PERIOD_S
@@ -110,12 +122,15 @@ def _run_packet(settings: CaptureSettings, stop: StopSignal) -> Outcome:
             return True
 
         for _ in _listen(source, take, intake, stop, TICK_S, lambda: intake.advance(_now_ms()), watchdog):
+            now_s = time.monotonic()
+            source.advance(now_s, counters[Reason.EVENTS], counters[Reason.FRAMES])
             cuts = intake.take()
             if cuts:
                 counters.add(Reason.KERNEL_DROPS, source.take_drops())
-                if time.monotonic() >= refresh_s:
+                if now_s >= refresh_s:
                     batcher.host_ips = read_host_ips()
-                    refresh_s = time.monotonic() + HOST_IPS_PERIOD_S
+                    source.set_host_ips(batcher.host_ips)
+                    refresh_s = now_s + HOST_IPS_PERIOD_S
             for cut in cuts:
                 sender.offer(batcher.batch(cut))
                 thread.wake()

@@ -17,12 +17,13 @@ from typing import Final
 from grapevine.capture.sources.bpf import Instruction, empty_filter, encode
 from grapevine.model.errors import PermanentInputError
 
-BLOCK_BYTES: Final = 256 << 10
-RING_BLOCKS: Final = (8, 4, 2)
+BLOCK_BYTES: Final = 64 << 10
+RING_BLOCKS: Final = (32, 16, 8)
 """Tried one after the other until the kernel grants it. 2 MiB hold a tenth of a second at 20,000 responses a second
-with their queries and copies; they count in RSS from the start."""
+with their queries and all copies of both; they count in RSS from the start."""
 RETIRE_MS: Final = 60
-"""How long a packet waits for its block to fill: no map shows it, and a busy node wakes us 17 times a second."""
+"""How long a packet waits for its block to fill: no map shows it, and a busy node wakes us 17 times a second. A block
+is used up by then, however empty, so we may stand still for 32 of these; with 8 larger blocks for half a second."""
 
 Sink = Callable[[bytes, int, int, int, int, int], None]
 """Takes one frame: (data, start, end, ethertype, direction, time_ms). Its network header is at `start` of `data`, and

@@ -66,7 +66,7 @@ from grapevine.capture.counters import Counters
 from grapevine.capture.intake import Intake
 from grapevine.capture.sources.packet import PacketSource
 
-source, counters = PacketSource(has_queries=True, has_connections=True), Counters()
+source, counters = PacketSource(has_queries=True, has_connections=True, host_ips=(), now_s=0.0), Counters()
 intake = Intake("packet", 1_000, counters)
 query = bytes.fromhex(sys.argv[1])
 for address in ("192.0.2.1", "2001:db8::1"):
@@ -254,4 +254,4 @@ def test_says_which_capability_is_missing() -> None:
 @pytest.mark.skipif(sys.platform != "linux" or os.geteuid() == 0, reason="for users without the capability")
 def test_needs_the_capability() -> None:
     with pytest.raises(PermanentInputError, match="CAP_NET_RAW"):
-        PacketSource(has_queries=True, has_connections=True)
+        PacketSource(has_queries=True, has_connections=True, host_ips=(), now_s=0.0)
