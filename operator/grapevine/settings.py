@@ -66,8 +66,8 @@ class GraphSettings:
     max_client_addresses: int = 256
     """Addresses outside the cluster remembered of one client, answered or connected to; the one heard of longest ago
     gives way and is counted as `addresses-full`."""
-    max_addresses: int = 50_000
-    """The same of all clients together, where new ones are not taken in; 20 MiB at most."""
+    max_addresses: int = 20_000
+    """The same of all clients together, where new ones are not taken in; 12 MiB."""
 
 
 @dataclass(frozen=True, slots=True)
