@@ -97,7 +97,8 @@ def _as_text(session: "Session", findings: "Sequence[Finding]", then: str) -> st
     counts = Counter(str(finding.level) for finding in findings)
     blockers, unknown = counts["blocker"], counts["unknown"]
     if blockers:
-        last = f"Do not apply yet: {blockers} in the way. Then: {then}"
+        in_order = ", to be ended in this order" if blockers > 1 else ""
+        last = f"Do not apply yet: {blockers} in the way{in_order}. Then: {then}"
     elif unknown:
         last = f"{unknown} could not be looked at; nothing else stands in the way of: {then}"
     else:

@@ -72,9 +72,10 @@ class Finding:
 
 
 def judge(facts: ClusterFacts) -> list[Finding]:
-    """Return every finding, in the order of the looks."""
-    checks = (_version, _crd, _conversion, _admission, _intents, _otterize, _grapevine, _network, _nodes, _dns)
-    return [finding for check in (*checks, _platform, _rights) for finding in check(facts)]
+    """Return every finding; blockers in the order to end them in."""
+    installed = (_crd, _otterize, _conversion, _admission, _intents, _grapevine)  # rewrite, stop, replace
+    checks = (_version, *installed, _network, _nodes, _dns, _platform, _rights)
+    return [finding for check in checks for finding in check(facts)]
 
 
 def command(facts: ClusterFacts) -> str:
@@ -90,7 +91,7 @@ def command(facts: ClusterFacts) -> str:
 
 
 def _unread(check: str, look: Unread) -> Finding:
-    return Finding(check, Level.UNKNOWN, f"could not look at {look.what}", look.why, "look again as somebody who may")
+    return Finding(check, Level.UNKNOWN, f"could not look at {look.what}", look.why, "look again, as somebody who may")
 
 
 def _version(facts: ClusterFacts) -> Iterator[Finding]:
@@ -240,7 +241,7 @@ def _grapevine(facts: ClusterFacts) -> Iterator[Finding]:
 def _network(facts: ClusterFacts) -> Iterator[Finding]:
     check = "network"
     if isinstance(facts.components, Unread):
-        yield _unread(check, facts.components)
+        yield Finding(check, Level.UNKNOWN, f"could not look at {facts.components.what}", "as above")
         return
     installed = [each.product for each in facts.components if each.role is Role.CNI and each.runs]
     hinted = facts.nodes.cnis if isinstance(facts.nodes, Nodes) else ()
@@ -285,7 +286,7 @@ _DNSTAP_REMEDY = "hear their pods from CoreDNS: deploy/components/dnstap, then g
 def _dns(facts: ClusterFacts) -> Iterator[Finding]:
     check = "DNS"
     if isinstance(facts.components, Unread):
-        yield _unread(check, facts.components)
+        yield Finding(check, Level.UNKNOWN, f"could not look at {facts.components.what}", "as above")
         return
     servers = [each for each in facts.components if each.role is Role.DNS and each.runs]
     if not servers:
