@@ -11,10 +11,11 @@ from pathlib import Path
 
 import pytest
 from tests.support import packets as p
-from tests.support.coredns import CoreDns
+from tests.support.coredns import CoreDns, ask
 from tests.support.eventually import eventually
 from tests.support.fake_operator import FakeOperator
 from tests.support.processes import start_dnstap
+from tests.support.unbound import Unbound, find_unbound
 
 from grapevine.model.observation import DnsObservation
 
@@ -115,6 +116,63 @@ def test_hears_on_after_coredns_was_restarted(
             eventually(partial(_require_asked, operator, name))  # what CoreDNS has not flushed may go with it
     eventually(lambda: operator.batches[-1].header.hearing.sources == (), timeout_s=20)
     assert _stop(capture, operator)["dnstap-senders"] == 2
+
+
+@pytest.fixture
+def unbound_program() -> str:
+    """Unbound with dnstap; skips the test where there is none."""
+    program = find_unbound()
+    if program is None:
+        pytest.skip("no Unbound with dnstap: apt-get install unbound")
+    return program
+
+
+RECORDS = (
+    "cart.example.org. 30 A 192.0.2.10",
+    "cart.example.org. 30 AAAA 2001:db8::10",
+    "pay.example.org. 30 A 192.0.2.11",
+)
+ANSWERED = {
+    ("127.0.0.1", "cart.example.org", "A", "NOERROR", ("192.0.2.10",), (), "udp", 2),
+    ("127.0.0.7", "cart.example.org", "AAAA", "NOERROR", ("2001:db8::10",), (), "tcp", 1),
+    ("127.0.0.1", "pay.example.org", "A", "NOERROR", ("192.0.2.11",), (), "udp", 1),
+    ("127.0.0.1", "nobody.example.com", "A", "NXDOMAIN", (), (), "udp", 1),
+}
+
+
+def _ask_unbound(dns: Unbound) -> None:
+    for _ in range(2):
+        ask(dns.port, "Cart.Example.ORG")
+    ask(dns.port, "cart.example.org", p.AAAA, tcp=True, source="127.0.0.7")
+    ask(dns.port, "pay.example.org")
+    ask(dns.port, "nobody.example.com")
+
+
+def test_another_server_is_heard_as_well_over_tcp(
+    operator: FakeOperator, listen: str, capture: "subprocess.Popen[str]", unbound_program: str, tmp_path: Path
+) -> None:
+    sink = listen.removeprefix("tcp://").replace(":", "@")
+    with Unbound(unbound_program, tmp_path, sink, RECORDS) as dns:
+        eventually(lambda: operator.batches and operator.batches[-1].header.hearing.sources, timeout_s=30)
+        _ask_unbound(dns)
+        eventually(partial(_require_heard, operator, ANSWERED), timeout_s=20)
+    assert {o.resolver_ip for o in _observations(operator)} == {"127.0.0.1"}
+    counters = _stop(capture, operator)
+    assert (counters["frames"], counters["dnstap-other"], counters["events"]) == (10, 5, 5)
+
+
+def test_on_a_unix_socket_the_message_says_who_the_server_is(
+    operator: FakeOperator, unbound_program: str, tmp_path: Path
+) -> None:
+    path = tmp_path / "tap.sock"
+    process = start_dnstap(f"unix://{path}", operator.url, "--window-ms=100")
+    eventually(path.exists, timeout_s=30)
+    with Unbound(unbound_program, tmp_path, str(path), RECORDS) as dns:
+        eventually(lambda: operator.batches and operator.batches[-1].header.hearing.sources, timeout_s=30)
+        _ask_unbound(dns)
+        eventually(partial(_require_heard, operator, ANSWERED), timeout_s=20)
+    assert {o.resolver_ip for o in _observations(operator)} == {"127.0.0.1"}
+    assert _stop(process, operator)["dnstap-senders"] == 1
 
 
 def _accepts(host: str, port: int) -> bool:

@@ -31,6 +31,23 @@ def find_coredns() -> Path:
     return binary
 
 
+def ask(port: int, qname: str, qtype: int = p.A, *, tcp: bool = False, source: str = "127.0.0.1") -> bytes:
+    """Ask the DNS server on a port of 127.0.0.1 from a loopback address, and return its response."""
+    header = struct.pack("!HHHHHH", 0x1234, 0x0100, 1, 0, 0, 0)
+    query = header + p.encode_name(qname) + struct.pack("!HH", qtype, 1)
+    with socket.socket(type=socket.SOCK_STREAM if tcp else socket.SOCK_DGRAM) as client:
+        client.settimeout(10)
+        client.bind((source, 0))
+        client.connect(("127.0.0.1", port))
+        if not tcp:
+            client.send(query)
+            return client.recv(65_535)
+        client.sendall(struct.pack("!H", len(query)) + query)
+        with client.makefile("rb") as stream:
+            (length,) = struct.unpack("!H", stream.read(2))
+            return stream.read(length)
+
+
 class CoreDns:
     """One CoreDNS on a port of 127.0.0.1, ended with this object.
 
@@ -77,19 +94,7 @@ class CoreDns:
 
     def ask(self, qname: str, qtype: int = p.A, *, tcp: bool = False, source: str = "127.0.0.1") -> bytes:
         """Ask from a loopback address and return the response."""
-        header = struct.pack("!HHHHHH", 0x1234, 0x0100, 1, 0, 0, 0)
-        query = header + p.encode_name(qname) + struct.pack("!HH", qtype, 1)
-        with socket.socket(type=socket.SOCK_STREAM if tcp else socket.SOCK_DGRAM) as client:
-            client.settimeout(10)
-            client.bind((source, 0))
-            client.connect(("127.0.0.1", self.port))
-            if not tcp:
-                client.send(query)
-                return client.recv(65_535)
-            client.sendall(struct.pack("!H", len(query)) + query)
-            with client.makefile("rb") as stream:
-                (length,) = struct.unpack("!H", stream.read(2))
-                return stream.read(length)
+        return ask(self.port, qname, qtype, tcp=tcp, source=source)
 
     def log_text(self) -> str:
         """Return what it logged."""
