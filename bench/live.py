@@ -88,11 +88,11 @@ def _pcap(options: Options) -> Figures:
             time.sleep(RECORDED_S)
             tcpdump.terminate()
             tcpdump.wait(10)
-            before = replace(rig.tally.sums(), counters={})  # each file is a process of its own
+            before = replace(rig.tally.sums, counters={})  # each file is a process of its own
             cpu_s = _children_cpu_s()
             assert rig.capture("pcap", f"--file={file}", *options.capture).wait(600) == 0
             cpu_s = _children_cpu_s() - cpu_s
-            figures += _figures(_label(rate, new_share), asked, cpu_s, before, rig.tally.sums())
+            figures += _figures(_label(rate, new_share), asked, cpu_s, before, rig.tally.sums)
     return figures
 
 
@@ -122,11 +122,11 @@ def _measure(rig: Rig, process: "subprocess.Popen[str]", options: Options) -> Fi
         figures += [(f"idle CPU over {options.idle_s:.0f} s", f"{share:.3%} of a core"), ("idle RSS", _memory(process))]
     for new_share in options.new_shares:
         for rate in options.rates:
-            before, cpu_s = rig.tally.sums(), usage.cpu_s(process.pid)
+            before, cpu_s = rig.tally.sums, usage.cpu_s(process.pid)
             asked = rig.ask(rate, options.seconds, new_share=new_share)
             time.sleep(SETTLE_S)
             cpu_s = usage.cpu_s(process.pid) - cpu_s
-            figures += _figures(_label(rate, new_share), asked, cpu_s, before, rig.tally.sums())
+            figures += _figures(_label(rate, new_share), asked, cpu_s, before, rig.tally.sums)
     return [*figures, ("RSS after all", _memory(process))]
 
 

@@ -49,7 +49,7 @@ class Rig:
         Raises:
             RuntimeError: It ended instead.
         """
-        eventually(lambda: process.poll() is not None or is_ready(self.tally.sums()), timeout_s=_START_TIMEOUT_S)
+        eventually(lambda: process.poll() is not None or is_ready(self.tally.sums), timeout_s=_START_TIMEOUT_S)
         if process.returncode is not None:
             raise RuntimeError(f"capture ended with code {process.returncode}")
         self.ask(500, _WARM_UP_S, new_share=0)
@@ -87,7 +87,7 @@ def open_rig(*plugins: str) -> Iterator[Rig]:
     """
     require_tools("dnsperf")
     find_coredns()
-    with tempfile.TemporaryDirectory() as path, Node() as node, Tally(node) as tally:
+    with tempfile.TemporaryDirectory() as path, Node() as node, node.inside(Tally) as tally, tally.serving():
         directory, client, server = Path(path), node.pod(), node.pod()
         with (directory / _COREDNS_LOG).open("wb") as log:
             load.start_coredns(node, server, directory, *plugins, stdout=log)

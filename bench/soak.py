@@ -90,11 +90,11 @@ def _watch(
     rig: Rig, process: "subprocess.Popen[str]", ask: Callable[[], load.Asked]
 ) -> tuple[Curve, list[tuple[str, str]]]:
     """Ask, and watch capture's memory meanwhile; return it and the figures."""
-    before = rig.tally.sums()
+    before = rig.tally.sums
     with _sampled(process.pid) as curve:
         asked = ask()
         time.sleep(SETTLE_S)
-    after = rig.tally.sums()
+    after = rig.tally.sums
     told = {name: number - before.counters.get(name, 0) for name, number in after.counters.items()}
     return curve, [
         (

@@ -6,6 +6,7 @@ An input that raises, or takes too long, becomes a vector in tests/data/fuzz, wh
 import argparse
 import importlib.util
 import json
+import logging
 import subprocess
 import sys
 import time
@@ -93,6 +94,7 @@ def main() -> int:
         parser.error(f"no such target: {', '.join(sorted(unknown))}; there are {', '.join(TARGETS)}")
     if importlib.util.find_spec("atheris") is None:
         parser.error("atheris is not installed; it has wheels for Linux and Python 3.11 to 3.13: make fuzz installs it")
+    logging.disable()  # of lines that look like a format we do not know, there are many
     names = args.targets or list(TARGETS)
     figures, faults = [], []
     for name in names:

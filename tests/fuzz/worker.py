@@ -5,6 +5,7 @@ Ends by itself: the fuzzer never returns. What it found stands in `result.json` 
 
 import heapq
 import json
+import logging
 import os
 import sys
 import traceback
@@ -66,6 +67,7 @@ class Worker:
 def main() -> None:
     """`python -m tests.fuzz.worker TARGET ITEMS DIRECTORY`: fuzz."""
     name, items, directory = sys.argv[1], int(sys.argv[2]), Path(sys.argv[3])
+    logging.disable()
     corpus = directory / "corpus"
     corpus.mkdir(parents=True, exist_ok=True)
     for seed in TARGETS[name].seeds():

@@ -6,20 +6,26 @@ Needs root, iproute2, nftables and the kernel's bridge netfilter.
 """
 
 import contextlib
+import ctypes
 import itertools
 import os
 import shutil
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import IO, Any, Final, Self
+from typing import IO, Any, Final, Self, TypeVar
 
 SERVICE: Final = "10.96.0.10"
 """Address of the Service `kube-dns`."""
 GATEWAY: Final = "10.244.0.1"
 """The node's address on the bridge."""
+_NAMESPACES: Final = Path("/run/netns")
+_CLONE_NEWNET: Final = 0x40000000
+_LIBC: Final = ctypes.CDLL(None, use_errno=True)
+"""For setns(2), which `os` has from Python 3.12 on."""
 _KUBE_PROXY: Final = """
 table ip kube-proxy {{
   chain prerouting {{
@@ -29,6 +35,7 @@ table ip kube-proxy {{
   }}
 }}
 """
+T = TypeVar("T")
 Stream = int | IO[Any] | None
 """As `subprocess` takes one."""
 
@@ -126,6 +133,19 @@ class Node:
         )
         self._processes.append(process)
         return process
+
+    def inside(self, make: Callable[[], T], pod: Pod | None = None) -> T:
+        """Return what `make` makes in a pod, or on the node itself: a socket stays where it was made."""
+        path = _NAMESPACES / self._namespace(pod)
+
+        def call() -> T:
+            with path.open("rb") as namespace:
+                if _LIBC.setns(namespace.fileno(), _CLONE_NEWNET) != 0:
+                    raise OSError(ctypes.get_errno(), f"cannot enter {path}")
+            return make()
+
+        with ThreadPoolExecutor(1) as thread:  # which alone is in there, and ends
+            return thread.submit(call).result()
 
     def _namespace(self, pod: Pod | None) -> str:
         return self.namespace if pod is None else pod.namespace
