@@ -24,7 +24,9 @@ ETHERTYPE_IPV6: Final = 0x86DD
 _ETHERTYPES: Final = MappingProxyType({4: ETHERTYPE_IPV4, 6: ETHERTYPE_IPV6})
 """By the version in the first octet of a network header."""
 
-_VLAN_TAGS: Final = frozenset((0x8100, 0x88A8, 0x9100))
+_VLAN: Final = 0x8100
+_VLAN_TAGS: Final = frozenset((_VLAN, 0x88A8, 0x9100))
+_AFTER_TAG: Final = _VLAN_TAGS | {ETHERTYPE_IPV4, ETHERTYPE_IPV6}
 _MAX_VLAN_TAGS: Final = 2
 _HOP_BY_HOP, _ROUTING, _FRAGMENT, _DESTINATION = 0, 43, 44, 60
 _MAX_EXTENSIONS: Final = 8
@@ -80,6 +82,8 @@ def parse_network(data: bytes, start: int, end: int, ethertype: int, direction: 
     VLAN tags may still stand before the network header; the first one's ethertype is then `ethertype`, and what follows
     it is at `start`.
     """
+    if direction != DIRECTION_UNKNOWN and end >= start + 4:
+        ethertype = _cooked_ethertype(data, start, ethertype)
     for _ in range(_MAX_VLAN_TAGS):
         if ethertype not in _VLAN_TAGS:
             break
@@ -92,6 +96,19 @@ def parse_network(data: bytes, start: int, end: int, ethertype: int, direction: 
     if ethertype == ETHERTYPE_IPV6:
         return _parse_ipv6(data, start, end, direction)
     return Reason.NOT_IP
+
+
+def _cooked_ethertype(data: bytes, start: int, ethertype: int) -> int:
+    """Return what stands at `start` of a cooked packet: a tag's ethertype for the rest of a tag.
+
+    Linux gives the ethertype of the outermost header or, on newer kernels, of the innermost. What comes in begins with
+    the rest of an inner tag nevertheless, and what goes out with the network header, so the octets decide.
+    """
+    is_tagged = _U16.unpack_from(data, start + 2)[0] in _AFTER_TAG
+    if ethertype in _VLAN_TAGS:
+        return ethertype if is_tagged else _ETHERTYPES.get(data[start] >> 4, ethertype)
+    is_ip = ethertype in (ETHERTYPE_IPV4, ETHERTYPE_IPV6)
+    return _VLAN if is_tagged and is_ip and ethertype != _ETHERTYPES.get(data[start] >> 4) else ethertype
 
 
 def _locate_ethernet(frame: bytes) -> Location:

@@ -2,7 +2,15 @@ import pytest
 from tests.support import packets as p
 
 from grapevine.capture.counters import Reason
-from grapevine.capture.frames import DIRECTION_UNKNOWN, SUPPORTED_LINKTYPES, TCP, UDP, Packet, parse_frame
+from grapevine.capture.frames import (
+    DIRECTION_UNKNOWN,
+    SUPPORTED_LINKTYPES,
+    TCP,
+    UDP,
+    Packet,
+    parse_frame,
+    parse_network,
+)
 
 PAYLOAD = b"payload"
 DATAGRAM4 = p.ipv4(p.udp(PAYLOAD))
@@ -34,6 +42,33 @@ def packet(linktype: int, frame: bytes) -> Packet:
 def test_finds_the_datagram_in_every_link_layer(linktype: int, frame: bytes, direction: int) -> None:
     expected = Packet(UDP, b"\x0a\x60\x00\x0a", b"\x0a\xf4\x00\x25", 53, 40_000, PAYLOAD, False, direction, 0, 0)
     assert packet(linktype, frame) == expected
+
+
+VLAN, INNER_TAG = 0x8100, b"\x20\x07"
+
+
+@pytest.mark.parametrize("datagram", [DATAGRAM4, DATAGRAM6], ids=["ipv4", "ipv6"])
+@pytest.mark.parametrize("direction", [p.HOST, p.OUTGOING])
+def test_finds_the_datagram_behind_tags_however_the_kernel_shows_them(datagram: bytes, direction: int) -> None:
+    own = 0x0800 if datagram is DATAGRAM4 else 0x86DD
+    tagged = INNER_TAG + own.to_bytes(2, "big") + datagram
+    tagged_twice = INNER_TAG + VLAN.to_bytes(2, "big") + tagged
+    for ethertype, data in [
+        (VLAN, tagged),
+        (own, tagged),
+        (VLAN, datagram),
+        (0x88A8, tagged_twice),
+        (own, tagged_twice),
+    ]:
+        found = parse_network(b"x" + data, 1, 1 + len(data), ethertype, direction)
+        assert isinstance(found, Packet), (ethertype, data)
+        assert (found.src_port, found.payload) == (53, PAYLOAD)
+
+
+def test_arp_names_ipv4_but_is_none() -> None:
+    arp = bytes.fromhex("0001080006040001") + bytes(20)
+    assert parse_network(arp, 0, len(arp), 0x0806, p.HOST) is Reason.NOT_IP
+    assert parse_network(INNER_TAG + b"\x08\x06" + arp, 0, 4 + len(arp), VLAN, p.HOST) is Reason.NOT_IP
 
 
 @pytest.mark.parametrize(

@@ -12,8 +12,9 @@ from typing import Any
 
 import pytest
 from tests.support import packets as p
-from tests.support.bpf import CORPUS, IPV4, IPV6, run
+from tests.support.bpf import CORPUS, IPV4, IPV6, NOT_FOLLOWED, NOTHING, run
 
+from grapevine.capture.frames import Packet, parse_network
 from grapevine.capture.sources.bpf import Wanted, wanted_filter
 from grapevine.capture.sources.packet import PacketSource
 from grapevine.model.errors import PermanentInputError
@@ -200,14 +201,17 @@ def test_hears_each_response_once() -> None:
 @pytest.mark.parametrize("outer", [b"", TAG], ids=["as it is", "with a tag that the kernel takes off"])
 def test_the_kernel_passes_what_the_interpreter_passes(outer: bytes) -> None:
     # Where the frame's only tag would be the corpus's, the kernel would take that one off
-    cases = [(protocol, data) for protocol, data, _ in CORPUS.values() if outer or protocol in (IPV4, IPV6)]
+    cases = [case for case in CORPUS.values() if outer or case[0] in (IPV4, IPV6)]
     with Listener() as listener:
-        send(ethernet(protocol, data, outer) for protocol, data in cases)
-        heard = [data for data, _, _ in listener.heard()]
+        send(ethernet(protocol, data, outer) for protocol, data, _ in cases)
+        heard = listener.heard()
         assert listener.drops() == 0
     program = wanted_filter(Wanted())
-    expected = [(data, run(program, data, protocol)) for protocol, data in cases]
-    assert heard == [data[:passed_bytes].hex() for data, passed_bytes in expected if passed_bytes]
+    expected = [(data[: run(program, data, protocol)].hex(), kind) for protocol, data, kind in cases if kind != NOTHING]
+    assert [data for data, _, _ in heard] == [data for data, _ in expected]
+    for (data, kind), (_, ethertype, direction) in zip(expected, heard, strict=True):
+        packet = parse_network(bytes.fromhex(data), 0, len(data) // 2, ethertype, direction)
+        assert isinstance(packet, Packet) or kind == NOT_FOLLOWED, data
 
 
 @pytest.mark.root
