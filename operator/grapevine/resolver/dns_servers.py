@@ -7,7 +7,7 @@ A pod may ask any server for anything, and anybody can send dnstap. Names of the
 | ClusterIPs of the Services on port 53 in `kube-system` and `openshift-dns` | yes | no: nobody sends from one |
 | the pods behind these, as they were at that time, and their endpoints that are no pods | yes | yes |
 | link-local addresses: NodeLocal DNSCache, the node's own resolver, a cloud's | yes | no |
-| addresses of nodes: a resolver of the host | yes | no: pods are masqueraded as these |
+| addresses of nodes: DNS on the host network, a resolver of the host | yes | no: pods are masqueraded as these |
 | networks from the settings | yes | yes |
 
 Only who rules the cluster can make a Service in these namespaces. Where there is none, and no network was set, the
@@ -56,10 +56,12 @@ class DnsServers:
 
     def may_tell(self, ip: str, at_ms: int) -> bool:
         """Whether what is told from that address, by a connection it made, counts as the cluster's."""
-        if self._is_endpoint(ip, at_ms) or self._is_listed(ip):
+        if self._is_listed(ip):
             return True
-        if self._is_known():
+        if self._index.is_host_address(ip):
             return False
+        if self._is_known():
+            return self._is_endpoint(ip, at_ms)
         sender = self._index.pod_at(ip, at_ms)
         return sender is not None and self._index.is_resolver(sender)
 
@@ -71,7 +73,7 @@ class DnsServers:
         pod = self._index.pod_at(ip, at_ms)
         if pod is not None:
             return self._index.is_behind(pod, services)
-        return any(ip in self._index.other_addresses_behind(each) for each in services)
+        return any(ip in self._index.bare_addresses_behind(each) for each in services)
 
     def _is_listed(self, ip: str) -> bool:
         if not self._networks:

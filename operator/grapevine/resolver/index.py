@@ -172,11 +172,9 @@ class ClusterIndex:
         names = {(s.namespace, e.pod) for s in self._slices.get(service, {}).values() for e in s.endpoints}
         return [self._pods[uid] for key in names if (uid := self._pod_uids.get(key))]
 
-    def other_addresses_behind(self, service: ServiceRef) -> set[str]:
-        """Return the addresses behind a Service that are no pod's own: of hostNetwork pods, and of what is no pod."""
-        slices = self._slices.get(service, {}).values()
-        bare = {ip for s in slices for e in s.endpoints for ip in e.addresses}
-        return bare.union(*(pod.ips for pod in self.pods_behind(service) if pod.host_network))
+    def bare_addresses_behind(self, service: ServiceRef) -> set[str]:
+        """Return the addresses of the Service's endpoints that are no pods."""
+        return {ip for s in self._slices.get(service, {}).values() for e in s.endpoints for ip in e.addresses}
 
     def has_service(self, service: ServiceRef) -> bool:
         """Whether the Service exists now."""

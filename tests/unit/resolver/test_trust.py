@@ -154,11 +154,13 @@ def test_openshifts_dns_is_found_behind_another_port() -> None:
     assert heard(FORGER, *dns, cluster=(a_pod("web"), a_service("cart"))) == Unresolved(Reason.UNTRUSTED_RESOLVER)
 
 
-@pytest.mark.parametrize("source", ["packet", "dnstap"])
-def test_dns_in_the_network_of_its_node_is_known_by_the_nodes_address(source: str) -> None:
-    coredns = a_pod("coredns-host", namespace="kube-system", ips=("192.0.2.7",), host_network=True)
+def test_dns_on_the_host_network_is_heard_and_may_not_tell() -> None:
+    """What it tells comes from the node's address, and so does what any masqueraded pod tells."""
+    coredns = a_pod("coredns-host", namespace="kube-system", ips=(NODE,), host_network=True)
     behind = a_slice("kube-dns", "coredns-host", namespace="kube-system", name="hosts")
-    assert isinstance(heard("192.0.2.7", coredns, behind, source=source), Lookup)
+    assert isinstance(heard(NODE, coredns, behind), Lookup)
+    assert heard(NODE, coredns, behind, source="dnstap") == Unresolved(Reason.UNTRUSTED_RESOLVER)
+    assert isinstance(heard(NODE, coredns, behind, source="dnstap", dns_servers=(NODE,)), Lookup)
 
 
 @pytest.mark.parametrize("source", ["packet", "dnstap"])
