@@ -2,6 +2,7 @@
 
 import select
 import socket
+import struct
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing
@@ -15,7 +16,7 @@ from tests.support.eventually import eventually
 from grapevine.capture.counters import Counters, Reason
 from grapevine.capture.sources import dnstap
 from grapevine.capture.sources.dnstap import DnstapSource, ListenAddress, parse_listen
-from grapevine.capture.sources.framestream import encode_frame
+from grapevine.capture.sources.framestream import MAX_FRAME_BYTES, encode_frame
 from grapevine.capture.sources.tap import Tap
 from grapevine.model.errors import PermanentInputError
 
@@ -191,3 +192,43 @@ def test_takes_tcp_and_unix_addresses(url: str, address: ListenAddress) -> None:
 def test_says_what_an_address_looks_like(url: str) -> None:
     with pytest.raises(PermanentInputError, match="--listen"):
         parse_listen(url)
+
+
+def test_hears_on_through_a_storm_of_reconnections_and_keeps_nothing_of_it(rig: Rig) -> None:
+    steady = rig.sender(t.START, source="127.0.0.2")
+    rig.until_counted(Reason.TAP_SENDERS)
+    beginnings = (b"", t.READY, t.START, t.START + b"\0\0\0\x09half", b"GET / HTTP/1.1\r\n\r\n")
+    for number in range(200):
+        rig.sender(beginnings[number % len(beginnings)]).socket.close()
+        if number % 20 == 0:
+            steady.send_taps(t.message(RESPONSE))
+            rig.until(lambda: True)
+    rig.until(lambda: len(rig.taps) == 10 and len(rig.source._connections) == 1)
+    assert rig.source._of_peer == {t.pack("127.0.0.2"): 1}
+    ended = (Reason.TAP_BROKEN, Reason.TAP_GARBAGE, Reason.TAP_REFUSED)
+    assert sum(rig.counters[reason] for reason in ended) == 200
+    assert rig.source.hearing_since_ms is not None
+
+
+def test_a_peer_that_resets_is_let_go_at_once(rig: Rig) -> None:
+    sender = rig.sender(t.START)
+    rig.until_counted(Reason.TAP_SENDERS)
+    sender.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    sender.socket.close()
+    rig.until_counted(Reason.TAP_BROKEN)
+    assert (rig.source._connections, rig.source.hearing_since_ms) == (set(), None)
+
+
+@pytest.mark.parametrize("length", [MAX_FRAME_BYTES + 1, 2**31, 2**32 - 1])
+def test_a_length_that_cannot_be_ends_the_connection_before_anything_is_kept(rig: Rig, length: int) -> None:
+    sender = rig.sender(t.START + struct.pack("!I", length) + bytes(1_000))
+    rig.until_counted(Reason.TAP_GARBAGE)
+    assert (sender.receive(1), rig.source._held_bytes()) == (b"", 0)
+
+
+def test_a_length_that_lies_is_found_out_by_what_stands_within(rig: Rig) -> None:
+    frame = encode_frame(t.tap(t.message(RESPONSE)))
+    shorter = struct.pack("!I", len(frame) - 10) + frame[4:]
+    rig.sender(t.START + frame + shorter + frame)
+    rig.until_counted(Reason.TAP_GARBAGE)
+    assert (len(rig.taps), rig.counters[Reason.BAD_TAP]) == (1, 1)
