@@ -74,6 +74,7 @@ class Addresses:
             address.names[destination] = max(at_ms, address.names.pop(destination, 0))
             if len(address.names) > _MAX_NAMES:
                 del address.names[next(iter(address.names))]
+                self._tally.overflow["address-names-full"] += 1
             dialled = address.dialled
             if dialled is not None and abs(dialled.last_ms - address.names[destination]) <= RECENT_MS:
                 address.is_named = True

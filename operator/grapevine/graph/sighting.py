@@ -29,7 +29,7 @@ class Sighting:
     """Ports of the connections."""
 
     def connect(self, ports: Iterable[Port], first_ms: int, last_ms: int, count: int) -> bool:
-        """Take in connections; return whether there were none before, or none to such a port."""
+        """Take in connections, ports up to the bound; return whether there were none before, or none to such a port."""
         is_news = self.connections is None
         if self.connections is None:
             self.connections = Seen(first_ms, last_ms, count)

@@ -4,13 +4,13 @@ The store keeps what was asked for (destinations) with who stands behind it now 
 gets a second owner moves its edges instead of leaving a wrong one behind. Readers see edges, grouped by target.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, field, replace
 
 from grapevine.graph.addresses import RECENT_MS, Addresses
 from grapevine.graph.attempts import Attempts
 from grapevine.graph.search import SearchList
-from grapevine.graph.sighting import EVIDENCE_CONNECTION, EVIDENCE_DNS, EVIDENCE_UNREADY, Sighting, evidence_of
+from grapevine.graph.sighting import EVIDENCE_CONNECTION, EVIDENCE_DNS, EVIDENCE_UNREADY, Port, Sighting, evidence_of
 from grapevine.graph.tally import GraphTally, Seen
 from grapevine.model.connection import Connection
 from grapevine.model.edge import DeadDependency, Edge, UnnamedAddress
@@ -80,8 +80,12 @@ class GraphStore:
         for destination in destinations:
             known = client.sightings.get(destination)
             sighting = known or self._enter(client, connection.client, destination, target_of)
-            if sighting is not None and sighting.connect(
-                [(connection.port, connection.proto)], connection.first_ms, connection.last_ms, connection.count
+            if sighting is not None and self._connect(
+                sighting,
+                [(connection.port, connection.proto)],
+                connection.first_ms,
+                connection.last_ms,
+                connection.count,
             ):
                 self._dirty.add(connection.client)
         return bool(destinations)
@@ -244,7 +248,12 @@ class GraphStore:
         dialled = self._addresses.answer(lookup.client, destination, lookup.addresses, lookup.last_ms)
         is_news = False
         for each in dialled:
-            is_news |= sighting.connect(each.ports, each.first_ms, each.last_ms, 0)
+            is_news |= self._connect(sighting, each.ports, each.first_ms, each.last_ms, 0)
+        return is_news
+
+    def _connect(self, sighting: Sighting, ports: Collection[Port], first_ms: int, last_ms: int, count: int) -> bool:
+        is_news = sighting.connect(ports, first_ms, last_ms, count)
+        self.tally.overflow["ports-full"] += not sighting.ports.issuperset(ports)
         return is_news
 
     def _enter(

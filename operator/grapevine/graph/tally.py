@@ -2,6 +2,15 @@
 
 from dataclasses import dataclass, field
 
+_BOUNDS = (
+    "clients-full",
+    "destinations-full",
+    "failures-full",
+    "ports-full",
+    "addresses-full",
+    "address-names-full",
+)
+
 
 @dataclass(slots=True)
 class Seen:
@@ -31,11 +40,7 @@ class Seen:
 class GraphTally:
     """What the map left out, and why; shared by all of its clients."""
 
-    overflow: dict[str, int] = field(
-        default_factory=lambda: dict.fromkeys(
-            ("clients-full", "destinations-full", "failures-full", "addresses-full"), 0
-        )
-    )
+    overflow: dict[str, int] = field(default_factory=lambda: dict.fromkeys(_BOUNDS, 0))
     """What the bounds kept out, by bound."""
     folded: dict[str, int] = field(default_factory=lambda: {"search-list": 0, "nodata-twin": 0})
     """Failed look-ups that an answer to another variant of the name, or question, explains."""

@@ -124,6 +124,7 @@ def test_ports_are_bounded() -> None:
     graph = take(*[a_connection("10.96.0.1", port, destination=TO_CART) for port in range(1_000, 1_100)])
 
     assert [len(e.ports) for e in edges(graph)] == [64]
+    assert graph.tally.overflow["ports-full"] == 36
 
 
 # --- outside the cluster: a look-up has to name the address
@@ -230,6 +231,7 @@ def test_names_of_one_address_are_bounded() -> None:
     graph = take(*[api(f"d{n}.example.com", at_ms=T0 + n) for n in range(17)], a_connection("192.0.2.1", first_ms=T0))
 
     assert [e.names for e in edges(graph) if e.evidence == ("dns",)] == [("d0.example.com",)]
+    assert graph.tally.overflow["address-names-full"] == 1
 
 
 # --- restart
