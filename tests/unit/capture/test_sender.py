@@ -1,5 +1,6 @@
 """Delivery against a real HTTP server on loopback, on a clock of the test's own."""
 
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -9,7 +10,8 @@ import pytest
 from tests.support.packets import a_batch
 
 from grapevine.capture.http1 import HttpConnection, HttpReply, Server
-from grapevine.capture.sender import BACKOFF_MAX_S, DRAIN_HEARTBEAT_S, HEARTBEAT_S, Sender, SenderThread
+from grapevine.capture.sender import BACKOFF_MAX_S, DRAIN_HEARTBEAT_S, HEARTBEAT_S, STALL_S, Sender, SenderThread
+from grapevine.model.errors import RetryableError
 from grapevine.wire.codec import decode_batch, encode_reply
 from grapevine.wire.schema import CONTENT_TYPE, PATH, Batch, BatchHeader, Hearing, Reply
 
@@ -233,6 +235,24 @@ def test_a_thread_that_dies_says_so_and_of_what() -> None:
     assert died.wait(5)
     with pytest.raises(ZeroDivisionError):
         thread.close(5)
+
+
+def test_a_thread_is_stalled_when_a_request_takes_too_long() -> None:
+    asked, may_end = Event(), Event()
+
+    def post(body: bytes) -> HttpReply:
+        asked.set()
+        may_end.wait(10)
+        raise RetryableError("nobody")
+
+    sender = Sender(post, lambda: a_batch().header, spool_bytes=1, deflate=False, random=lambda: 0)
+    thread = SenderThread(sender, lambda: None)
+    assert asked.wait(5)
+    now_s = time.monotonic()
+    assert not thread.is_stalled(now_s)
+    assert thread.is_stalled(now_s + STALL_S)
+    may_end.set()
+    thread.close(5)
 
 
 def test_a_thread_sends_without_being_asked_and_ends(sender: Sender, operator: Operator) -> None:
