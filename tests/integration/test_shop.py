@@ -12,6 +12,7 @@ from tests.support.eventually import eventually
 from tests.support.objects import SHOP, install_crd, load_cluster, replay_pod_events
 from tests.support.processes import Operator, run_grapevine, start_capture
 from tests.support.truth import intents_of, shop_truth
+from tests.support.worker import OBSERVED, worker_capture
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(900)]
 
@@ -48,9 +49,9 @@ def operator(shop: ControlPlane, api: Api, tmp_path: Path) -> Iterator[Operator]
         yield process
 
 
-def send(operator: Operator) -> str:
-    """Send the shop's capture until all of it is durable; return what capture printed."""
-    capture = start_capture(PCAP, operator.url)
+def send(operator: Operator, pcap: Path = PCAP) -> str:
+    """Send a capture, the shop's, until all of it is durable; return what capture printed."""
+    capture = start_capture(pcap, operator.url)
     output, _ = capture.communicate(timeout=180)
     assert capture.returncode == 0, output
     return output
@@ -140,6 +141,31 @@ def _stable(resources: list[Object]) -> dict[str, object]:
         )
         for o in resources
     }
+
+
+def test_connections_are_evidence_that_a_restart_keeps(api: Api, operator: Operator, tmp_path: Path) -> None:
+    pcap = tmp_path / "worker.pcap"
+    pcap.write_bytes(worker_capture())
+    send(operator, pcap)
+    (first,) = objects(api)
+    unresolved = operator.metrics()
+    assert 0 == operator.stop()
+    operator.start()
+    send(operator, pcap)
+    (second,) = objects(api)
+
+    assert OBSERVED == _evidence(first) == _evidence(second)
+    assert first["metadata"]["generation"] == second["metadata"]["generation"]
+    assert [target for target, *_ in OBSERVED] == first["spec"]["targets"]
+    assert 1 == unresolved['grapevine_lookups_unresolved_total{reason="untrusted-resolver"}']
+    assert 1 == unresolved['grapevine_connections_unresolved_total{reason="connection-without-lookup"}']
+    assert 1 == unresolved['grapevine_connections_unresolved_total{reason="host-network"}']
+    assert 1 == unresolved["grapevine_cluster_dns_services"]
+
+
+def _evidence(resource: Object) -> list[tuple[object, ...]]:
+    told = ("target", "evidence", "confidence", "ports", "protocols")
+    return [tuple(item[field] for field in told) for item in resource["status"]["observed"]]
 
 
 def test_never_touches_the_spec_of_a_persons_object(api: Api, operator: Operator) -> None:

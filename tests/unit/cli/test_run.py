@@ -8,14 +8,12 @@ from typing import Any
 
 import pytest
 import yaml
-from tests.support import packets as p
 from tests.support.objects import SHOP
 from tests.support.truth import intents_of, shop_truth
+from tests.support.worker import worker_capture
 
 from grapevine.cli.main import main
 
-SHOP_RAN_MS = 1_795_383_000_000
-"""2026-11-22T21:30:00Z, when the shop's pods were all there."""
 GOLDEN = Path(__file__).parents[2] / "golden" / "shop"
 FILES = {"pcap": SHOP / "capture.pcap", "cluster": SHOP / "cluster.json", "pod-events": SHOP / "pod-events.jsonl"}
 
@@ -73,21 +71,8 @@ def test_prints_what_was_seen_and_is_no_edge(tmp_path: Path, capsys: pytest.Capt
 
 
 def test_connections_confirm_and_forged_answers_do_not(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    worker, debug, node, dns, cart = "10.244.0.48", "10.244.0.46", "10.88.0.1", "10.96.0.10", "10.96.20.250"
-    answers = [
-        (dns, "api.example.com", "192.0.2.7"),
-        (debug, "redis.orders.svc.cluster.local", "10.244.0.46"),
-    ]
-    dials = [(worker, "192.0.2.7", 443), (worker, cart, 80), (worker, "203.0.113.9", 22), (node, "10.244.0.38", 8080)]
-    packets = [
-        p.ipv4(p.udp(p.dns_response(name, records=[p.a_record(ip)])), src=server, dst=worker)
-        for server, name, ip in answers
-    ] + [
-        p.ipv4(p.tcp(b"", seq=n, flags=p.SYN, src_port=40_000 + n, dst_port=port), src=client, dst=dst, proto=6)
-        for n, (client, dst, port) in enumerate(dials)
-    ]
     capture = tmp_path / "capture.pcap"
-    capture.write_bytes(p.pcap((SHOP_RAN_MS + n, p.cooked_v2(packet)) for n, packet in enumerate(packets)))
+    capture.write_bytes(worker_capture())
 
     assert run(tmp_path / "intents", pcap=capture) == 0
 
