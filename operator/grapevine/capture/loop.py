@@ -204,7 +204,13 @@ def _run_log(settings: CaptureSettings, log: "LogSettings", stop: StopSignal) ->
 
 def _run_stdin(settings: CaptureSettings, stop: StopSignal, report: Callable[[str], None]) -> Outcome:
     counters = Counters()
-    intake = Intake("pcap", settings.window_ms, counters)
+    intake = Intake(
+        "pcap",
+        settings.window_ms,
+        counters,
+        matching="auto" if settings.match else "off",
+        takes_connections=settings.connections,
+    )
     batcher = Batcher(_random_stream(), settings.node, counters, lambda: intake.newest_ms)
     with ExitStack() as stack:
         source = stack.enter_context(closing(PcapSource(STDIN)))
@@ -222,7 +228,13 @@ def _run_stdin(settings: CaptureSettings, stop: StopSignal, report: Callable[[st
 
 
 def _run_file(settings: CaptureSettings, stop: StopSignal, report: Callable[[str], None]) -> Outcome:
-    replay = Replay(settings.file, report, window_ms=settings.window_ms)
+    replay = Replay(
+        settings.file,
+        report,
+        window_ms=settings.window_ms,
+        matching="auto" if settings.match else "off",
+        takes_connections=settings.connections,
+    )
     batches = replay.batches()
     first = next(batches, None)  # before anything is sent: a file that is no capture must not bother the operator
     if first is None:

@@ -8,7 +8,7 @@ from typing import Final
 from grapevine.capture.batches import Batcher
 from grapevine.capture.counters import Counters
 from grapevine.capture.frames import locate
-from grapevine.capture.intake import Intake
+from grapevine.capture.intake import Intake, Matching
 from grapevine.capture.sources.pcap import PcapSource
 from grapevine.model.errors import PermanentInputError
 from grapevine.wire.schema import Batch, Hearing
@@ -20,7 +20,15 @@ STREAM_ID_CHARS: Final = 32
 class Replay:
     """One capture file, read once from its start to its end."""
 
-    def __init__(self, path: str, report: Callable[[str], None], *, window_ms: int = WINDOW_MS) -> None:
+    def __init__(
+        self,
+        path: str,
+        report: Callable[[str], None],
+        *,
+        window_ms: int = WINDOW_MS,
+        matching: Matching = "auto",
+        takes_connections: bool = True,
+    ) -> None:
         """Make a replay of the file at `path`; `report` gets a line where the file is cut or damaged.
 
         Raises:
@@ -30,10 +38,15 @@ class Replay:
         self._report = report
         self._window_ms = window_ms
         self.counters = Counters()
-        self._intake = Intake("pcap", window_ms, self.counters)
+        self._intake = Intake("pcap", window_ms, self.counters, matching=matching, takes_connections=takes_connections)
         stream = file_digest(path)
+        # Other observations, other batches: another stream
         if window_ms != WINDOW_MS:
-            stream += f"-{window_ms}"  # other windows, other batches: another stream
+            stream += f"-{window_ms}"
+        if matching != "auto":
+            stream += f"-match-{matching}"
+        if not takes_connections:
+            stream += "-connections-off"
         self.batcher = Batcher(stream, "", self.counters, lambda: self._intake.newest_ms)
 
     def batches(self) -> Generator[Batch, None, None]:

@@ -63,6 +63,18 @@ def test_sends_a_file_to_its_last_batch(operator: FakeOperator, capsys: pytest.C
     assert capsys.readouterr().err == ""
 
 
+def test_a_file_taken_in_another_way_is_another_stream(operator: FakeOperator, tmp_path: Path) -> None:
+    dialled = p.ipv4(p.tcp(b"", flags=p.SYN, src_port=40_001, dst_port=443), proto=6)
+    answer = p.ipv4(p.udp(p.dns_response()))
+    path = tmp_path / "both.pcap"
+    path.write_bytes(p.pcap((i, p.cooked_v2(each)) for i, each in enumerate((dialled, answer))))
+    for words in ([], ["--connections", "off"], ["--match", "off"]):
+        assert capture(operator, "--file", str(path), *words) == 0
+    sent = [batch for batch in operator.batches if batch.header.seq]
+    assert [len(batch.observations) for batch in sent] == [2, 1, 2]
+    assert len({batch.header.stream for batch in sent}) == 3
+
+
 def test_says_what_did_not_become_durable(operator: FakeOperator, capsys: pytest.CaptureFixture[str]) -> None:
     operator.is_durable = False
     assert capture(operator, "--file", SHOP, "--drain-timeout", "0.3") == 1
