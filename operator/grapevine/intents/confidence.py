@@ -1,18 +1,49 @@
-"""How sure an edge is, from what it was seen by. The scale is documented in docs/reference/clientintents.md."""
+"""How sure an edge is, from what it was seen by alone. The scale: docs/reference/confidence.md."""
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 
-_PERCENT = {
-    "connection": 90,  # it opened a connection there; who had the address, or which name led to it, is resolved
-    "dns": 75,  # it asked and got an address; that it then connected is likely, and not seen
-    "dns-unready": 50,  # it asked for a Service that exists and had nothing ready to answer with
-}
-_BOTH = 95  # it asked, and then connected: two sources that know nothing of each other agree
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """What one combination of evidence is worth."""
+
+    evidence: tuple[str, ...]
+    """Kinds that must all be there, sorted."""
+    percent: int
+    says: str
+    """What is known then, and what is not."""
+
+
+RULES = (
+    Rule(
+        ("connection", "dns"),
+        95,
+        "it looked the name up, was answered, and opened a connection there: two sources that know nothing of each "
+        "other agree",
+    ),
+    Rule(
+        ("connection",),
+        90,
+        "it opened a connection to an address of the target's; nobody was heard to look it up",
+    ),
+    Rule(("dns",), 75, "it looked the name up and was answered; that it then connected is likely, and was not seen"),
+    Rule(
+        ("dns-unready",),
+        50,
+        "it looked up a Service that exists, and nothing ready was there to be answered with",
+    ),
+)
+"""The first one whose evidence is all there counts."""
+
+
+def rule_of(evidence: Iterable[str]) -> Rule | None:
+    """Return the rule that counts; None where no kind of evidence is known."""
+    kinds = set(evidence)
+    return next((rule for rule in RULES if kinds.issuperset(rule.evidence)), None)
 
 
 def confidence(evidence: Iterable[str]) -> int:
-    """Return percent: of the strongest evidence, more where look-up and connection agree; 0 for an unknown kind."""
-    kinds = set(evidence)
-    if {"connection", "dns"} <= kinds:
-        return _BOTH
-    return max((_PERCENT.get(e, 0) for e in kinds), default=0)
+    """Return percent; 0 where no kind of evidence is known."""
+    rule = rule_of(evidence)
+    return rule.percent if rule else 0
