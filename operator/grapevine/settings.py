@@ -68,6 +68,9 @@ class GraphSettings:
     gives way and is counted as `addresses-full`."""
     max_addresses: int = 20_000
     """The same of all clients together, where new ones are not taken in; 12 MiB."""
+    max_trails: int = 40_000
+    """Destinations, over all clients, that remember which pods, resolvers and answers stood behind them; one over it
+    keeps its numbers alone."""
 
 
 @dataclass(frozen=True, slots=True)

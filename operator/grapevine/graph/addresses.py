@@ -102,6 +102,15 @@ class Addresses:
         address = mine.get(connection.address) if mine else None
         return address is not None and bool(address.names_near(connection.last_ms))
 
+    def sharing(self, client: WorkloadRef, destination: Destination) -> list[Destination]:
+        """Return what else was looked up by the client and led to an address it dialled; sorted by its text.
+
+        A connection to such an address confirms all of them, and was meant for one.
+        """
+        mine = self._clients.get(client)
+        found = {d for a in (mine or {}).values() if a.dialled and destination in a.names for d in a.names}
+        return sorted(found - {destination}, key=str)
+
     def unnamed(self, client: WorkloadRef) -> list[UnnamedAddress]:
         """Return what the client dialled and never looked up, sorted by address."""
         return [

@@ -28,7 +28,7 @@ class _Failure:
 class Attempts:
     """One client's failures and answers. Methods that change what is dead return whether they did."""
 
-    __slots__ = ("_answered", "_failures", "_max_failures", "_search", "_tally")
+    __slots__ = ("_answered", "_failures", "_max_failures", "_search", "_tally", "folded")
 
     def __init__(self, search: SearchList, max_failures: int, tally: GraphTally) -> None:
         self._search = search
@@ -37,6 +37,8 @@ class Attempts:
         self._failures: OrderedDict[str, _Failure] = OrderedDict()
         """By the shortest of their names; oldest first."""
         self._answered: OrderedDict[str, None] = OrderedDict()
+        self.folded: dict[str, int] = {}
+        """This client's failed look-ups that an answer explains, by reason."""
 
     def __len__(self) -> int:
         return len(self._failures)
@@ -64,7 +66,7 @@ class Attempts:
         explained = [key for key, f in self._failures.items() if not f.names.isdisjoint(names)]
         for key in explained:
             failure = self._failures.pop(key)
-            self._tally.fold(failure.rcode, failure.seen.count)
+            self.fold(failure.rcode, failure.seen.count)
         return bool(explained)
 
     def fail(self, lookup: Lookup) -> bool:
@@ -73,7 +75,7 @@ class Attempts:
         is_new = search.note_attempt(lookup.name)
         names = search.variants(lookup.name)
         if not self._answered.keys().isdisjoint(names):
-            self._tally.fold(lookup.rcode, lookup.count)
+            self.fold(lookup.rcode, lookup.count)
             return False
         # A suffix shows in this name, or, now that its base is known, in one that failed before.
         for name in (search.base(lookup.name), *(self._failures if is_new else ())):
@@ -96,6 +98,11 @@ class Attempts:
         self._narrow(known, names)
         return True
 
+    def fold(self, rcode: str, count: int) -> None:
+        """Count failed look-ups that are explained, as the client's and as everybody's."""
+        reason = self._tally.fold(rcode, count)
+        self.folded[reason] = self.folded.get(reason, 0) + count
+
     def restore_answer(self, name: str) -> None:
         """Take back that a name resolves: its failed variants may come again without the answer, which was durable."""
         for variant in self._search.variants(name):
@@ -115,7 +122,7 @@ class Attempts:
         for failure in failures.values():
             failure.names = set().union(*map(self._search.variants, failure.names))
             if not self._answered.keys().isdisjoint(failure.names):
-                self._tally.fold(failure.rcode, failure.seen.count)
+                self.fold(failure.rcode, failure.seen.count)
             elif (known := self._meet(failure.names)) is None:
                 self._failures[min(failure.names, key=len)] = failure
             else:

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from grapevine.graph.tally import Seen
+from grapevine.graph.trail import Trail
 from grapevine.model.target import Target
 
 EVIDENCE_DNS = "dns"
@@ -27,6 +28,8 @@ class Sighting:
     connections: Seen | None = None
     ports: set[Port] = field(default_factory=set)
     """Ports of the connections."""
+    trail: Trail | None = None
+    """What stood behind it since the process began; None before the first such observation, or over the bound."""
 
     def connect(self, ports: Iterable[Port], first_ms: int, last_ms: int, count: int) -> bool:
         """Take in connections, ports up to the bound; return whether there were none before, or none to such a port."""

@@ -4,7 +4,7 @@ The store keeps what was asked for (destinations) with who stands behind it now 
 gets a second owner moves its edges instead of leaving a wrong one behind. Readers see edges, grouped by target.
 """
 
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
 from grapevine.graph.addresses import RECENT_MS, Addresses
@@ -12,6 +12,7 @@ from grapevine.graph.attempts import Attempts
 from grapevine.graph.search import SearchList
 from grapevine.graph.sighting import EVIDENCE_CONNECTION, EVIDENCE_DNS, EVIDENCE_UNREADY, Port, Sighting, evidence_of
 from grapevine.graph.tally import GraphTally, Seen
+from grapevine.graph.trail import Trail
 from grapevine.model.connection import Connection
 from grapevine.model.edge import DeadDependency, Edge, UnnamedAddress
 from grapevine.model.lookup import Lookup
@@ -24,6 +25,7 @@ from grapevine.model.target import (
     WorkloadDestination,
     WorkloadTarget,
 )
+from grapevine.model.trace import Trace
 from grapevine.model.workload import ServiceRef, WorkloadRef
 from grapevine.settings import GraphSettings
 
@@ -35,6 +37,11 @@ TargetOf = Callable[[Destination], Target]
 class _Client:
     attempts: Attempts
     sightings: dict[Destination, Sighting] = field(default_factory=dict)
+
+    def is_answered(self, destination: Destination) -> bool:
+        """Whether a look-up of the destination was answered."""
+        sighting = self.sightings.get(destination)
+        return sighting is not None and sighting.is_answered
 
 
 class GraphStore:
@@ -54,11 +61,12 @@ class GraphStore:
         self.tally = GraphTally()
         """What is not in the map, and why."""
         self._addresses = Addresses(settings, self.tally)
+        self._trails = 0
 
     # --- writing
 
-    def add(self, lookup: Lookup, target_of: TargetOf) -> None:
-        """Take in one look-up."""
+    def add(self, lookup: Lookup, target_of: TargetOf, trace: Trace | None = None) -> None:
+        """Take in one look-up, and where it came from."""
         client = self._client(lookup.client)
         if client is None:
             return
@@ -68,10 +76,12 @@ class GraphStore:
             has_changed = self._add_sighting(client, lookup, lookup.destination, target_of)
             has_changed |= client.attempts.answer(lookup.name)
             has_changed |= self._join_connections(client, lookup, lookup.destination)
+            if lookup.is_answered or not client.is_answered(lookup.destination):
+                self._trace(client, lookup.destination, trace)
         if has_changed:
             self._dirty.add(lookup.client)
 
-    def connect(self, connection: Connection, target_of: TargetOf) -> bool:
+    def connect(self, connection: Connection, target_of: TargetOf, trace: Trace | None = None) -> bool:
         """Take in connections; return whether they are of the map: no name or workload explains any other address."""
         client = self._client(connection.client)
         if client is None:
@@ -88,6 +98,7 @@ class GraphStore:
                 connection.count,
             ):
                 self._dirty.add(connection.client)
+            self._trace(client, destination, trace)
         return bool(destinations)
 
     def is_looked_up(self, connection: Connection) -> bool:
@@ -170,6 +181,20 @@ class GraphStore:
         groups.pop(WorkloadTarget(ref), None)
         return [self._edge(ref, target, group) for target, group in groups.items()]
 
+    def sightings(self, ref: WorkloadRef) -> Mapping[Destination, Sighting]:
+        """Return what the client was seen to reach, as it was asked for; to be read and not kept."""
+        client = self._clients.get(ref)
+        return client.sightings if client else {}
+
+    def folded(self, ref: WorkloadRef) -> dict[str, int]:
+        """Return the client's failed look-ups that an answer explains, by reason."""
+        client = self._clients.get(ref)
+        return dict(client.attempts.folded) if client else {}
+
+    def sharing(self, ref: WorkloadRef, destination: Destination) -> list[Destination]:
+        """Return what else the client looked up that led to an address it dialled for this destination."""
+        return self._addresses.sharing(ref, destination)
+
     def dead(self, ref: WorkloadRef) -> list[DeadDependency]:
         """Return the names of the client none of whose variants ever resolved; oldest failure first."""
         client = self._clients.get(ref)
@@ -231,11 +256,11 @@ class GraphStore:
             sighting.is_answered = lookup.is_answered
             return True
         if sighting.is_answered and not lookup.is_answered:
-            self.tally.fold(lookup.rcode, lookup.count)  # the AAAA of a name that has an A, or the other way round
+            client.attempts.fold(lookup.rcode, lookup.count)  # the AAAA of a name that has an A, or the other way round
             return False
         is_news = lookup.is_answered and not sighting.is_answered
         if is_news:
-            self.tally.fold("NODATA", sighting.lookups.count)
+            client.attempts.fold("NODATA", sighting.lookups.count)
             sighting.is_answered, sighting.lookups.count = True, 0
         sighting.lookups.add(lookup.first_ms, lookup.last_ms, lookup.count)
         return is_news
@@ -255,6 +280,18 @@ class GraphStore:
         is_news = sighting.connect(ports, first_ms, last_ms, count)
         self.tally.overflow["ports-full"] += not sighting.ports.issuperset(ports)
         return is_news
+
+    def _trace(self, client: _Client, destination: Destination, trace: Trace | None) -> None:
+        sighting = client.sightings.get(destination)
+        if sighting is None or trace is None:
+            return
+        if sighting.trail is None:
+            if self._trails >= self._bounds.max_trails:
+                self.tally.overflow["trails-full"] += 1
+                return
+            self._trails += 1
+            sighting.trail = Trail()
+        sighting.trail.note(trace)
 
     def _enter(
         self, client: _Client, ref: WorkloadRef, destination: Destination, target_of: TargetOf

@@ -9,6 +9,7 @@ _BOUNDS = (
     "ports-full",
     "addresses-full",
     "address-names-full",
+    "trails-full",
 )
 
 
@@ -45,6 +46,8 @@ class GraphTally:
     folded: dict[str, int] = field(default_factory=lambda: {"search-list": 0, "nodata-twin": 0})
     """Failed look-ups that an answer to another variant of the name, or question, explains."""
 
-    def fold(self, rcode: str, count: int) -> None:
-        """Count failed look-ups that are explained."""
-        self.folded["nodata-twin" if rcode == "NODATA" else "search-list"] += count
+    def fold(self, rcode: str, count: int) -> str:
+        """Count failed look-ups that are explained; return by which reason."""
+        reason = "nodata-twin" if rcode == "NODATA" else "search-list"
+        self.folded[reason] += count
+        return reason
