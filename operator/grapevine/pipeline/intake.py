@@ -8,9 +8,11 @@ from collections.abc import Callable, Iterable
 from grapevine.graph.store import GraphStore
 from grapevine.model.connection import Connection
 from grapevine.model.metric import Metric
-from grapevine.model.observation import Observation
+from grapevine.model.observation import DnsObservation, Observation
+from grapevine.model.trace import Trace
 from grapevine.model.workload import WorkloadRef
 from grapevine.resolver.index import ClusterIndex
+from grapevine.resolver.left_out import LeftOut
 from grapevine.resolver.noise import Reason, Unresolved
 from grapevine.resolver.parking import BatchId, Parked, Parking
 from grapevine.resolver.records import PodRecord
@@ -40,6 +42,7 @@ class Intake:
         graph: GraphStore,
         clock: Callable[[], int],
         on_taken_in: Callable[[BatchId, set[WorkloadRef], bool], None],
+        max_clients: int,
     ) -> None:
         self._index = index
         self._graph = graph
@@ -59,6 +62,7 @@ class Intake:
         self._touched: set[WorkloadRef] = set()
         self._counts: Counter[str] = Counter()
         self.unresolved = UnresolvedTally()
+        self.left_out = LeftOut(max_clients)
 
     def hear(self, batch: Batch) -> None:
         """Take in that a batch or heartbeat came, be it new or not: its node is heard."""
@@ -145,20 +149,39 @@ class Intake:
         if isinstance(found, Unresolved):
             if found.may_resolve_later and not is_final:
                 return False
-            self.unresolved.add(observation, found.reason)
+            self._leave_out(observation, found.reason)
             return True
         if isinstance(found, Connection):
             if not is_final and self._may_be_a_pods(found):
                 return False
-            if not self._graph.connect(found, self._index.target_of):
+            if not self._graph.connect(found, self._index.target_of, self._trace(observation)):
                 is_node = self._index.is_host_address(found.address)
-                self.unresolved.add(observation, Reason.TO_NODE if is_node else Reason.WITHOUT_LOOKUP)
+                self._leave_out(observation, Reason.TO_NODE if is_node else Reason.WITHOUT_LOOKUP)
                 return True
         else:
-            self._graph.add(found, self._index.target_of)
+            self._graph.add(found, self._index.target_of, self._trace(observation))
         clients.add(found.client)
         self._touched.add(found.client)
         return True
+
+    def _trace(self, observation: Observation) -> Trace | None:
+        """Return what `explain` shows of an observation that has become a workload's."""
+        pod = self._index.pod_at(observation.client_ip, observation.last_ms)
+        if pod is None:
+            return None
+        if isinstance(observation, DnsObservation):
+            return Trace(pod.name, observation.source, observation.resolver_ip, observation.answers)
+        return Trace(pod.name, observation.source, answers=(observation.dst_ip,))
+
+    def _leave_out(self, observation: Observation, reason: Reason) -> None:
+        """Count what becomes no edge, as its client's too where that is a pod."""
+        self.unresolved.add(observation, reason)
+        if self._index.is_host_address(observation.client_ip):
+            return
+        pod = self._index.pod_at(observation.client_ip, observation.last_ms)
+        if pod is not None:
+            name = observation.qname if isinstance(observation, DnsObservation) else observation.dst_ip
+            self.left_out.add(self._index.workload_of(pod)[0], reason, name, observation.count)
 
     def _may_be_a_pods(self, connection: Connection) -> bool:
         """Whether a pod under way may have the address, which nothing explains; scans must not crowd out the rest."""

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from grapevine.graph.store import GraphStore
+from grapevine.insight.explain import Explainer
 from grapevine.intents.build import build_intents
 from grapevine.intents.read import read_intents, read_observed
 from grapevine.model.edge import DeadDependency, Edge
@@ -43,8 +44,14 @@ class Pipeline:
         self.index = ClusterIndex(self._domain)
         self.graph = GraphStore(self._domain, settings.graph)
         self.intake = Intake(
-            settings.resolver, index=self.index, graph=self.graph, clock=clock, on_taken_in=self._on_taken_in
+            settings.resolver,
+            index=self.index,
+            graph=self.graph,
+            clock=clock,
+            on_taken_in=self._on_taken_in,
+            max_clients=settings.graph.max_clients,
         )
+        self.explainer = Explainer(self.graph, self.index, self.intake.left_out, self._domain)
         self._ledger = Ledger(max_streams=settings.ingest.max_streams)
         self._actual = ActualStore()
         self._reconciler = Reconciler(
