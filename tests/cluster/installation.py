@@ -4,12 +4,16 @@ from pathlib import Path
 
 from tests.cluster.node import Node
 from tests.cluster.shop import shop
-from tests.support.truth import Intents, intents_of
+from tests.support.eventually import eventually
+from tests.support.kubectl import KubectlError
+from tests.support.truth import Intents, intents_of, shop_truth
 
 DEFAULT = Path(__file__).parents[2] / "deploy"
 WITHOUT_CRD = DEFAULT / "overlays" / "without-crd"
 RESTRICTED = DEFAULT / "overlays" / "restricted"
 INTENTS = ("clientintents", "-A")
+NEWCOMER = "newcomer"
+"""How the names of pods begin that tests add to the shop."""
 
 
 def install(node: Node, kustomization: Path = DEFAULT) -> None:
@@ -38,6 +42,55 @@ def start_shop(node: Node) -> None:
     node.apply(shop())
 
 
-def seen(node: Node) -> Intents:
-    """Return what `kubectl get clientintents` says, the newcomers of other tests aside."""
-    return intents_of(o for o in node.objects(*INTENTS) if not o["metadata"]["name"].startswith("newcomer"))
+def forget_map(node: Node) -> None:
+    """Delete every object of the map; nothing may be there that writes it anew."""
+    if node.objects("crds", "--field-selector=metadata.name=clientintents.k8s.otterize.com"):
+        node.kubectl.run("delete", *INTENTS, "--all")
+
+
+def remove_shop(node: Node) -> None:
+    """Delete the shop."""
+    node.kubectl.run("delete", "-f", "-", "--ignore-not-found", "--timeout=150s", stdin=shop(), timeout_s=180)
+
+
+def wait_for_map(node: Node, expected: Intents, *, timeout_s: float = 240.0) -> None:
+    """Wait until the map says exactly this of these clients, whatever it says of others.
+
+    Raises:
+        AssertionError: it does not in time; a line for each edge that is missing or too much, or kubectl's error.
+    """
+
+    def check() -> None:
+        try:
+            found = intents_of(node.objects(*INTENTS))
+        except KubectlError as error:
+            raise AssertionError(str(error)) from error
+        if lines := _differences(expected, found):
+            raise AssertionError("\n".join(lines))
+
+    eventually(check, timeout_s=timeout_s, every_s=0.5)
+
+
+def wait_for_shop(node: Node, *, timeout_s: float = 240.0) -> None:
+    """Wait until the map is `truth.yaml`: of every client the exact targets, and in the shop no client too much.
+
+    Outside there may be others: CoreDNS, for one, opens connections to an API server that comes back.
+    """
+    truth = shop_truth()
+    namespaces = {namespace for namespace, *_ in truth}
+    wait_for_map(node, truth, timeout_s=timeout_s)
+    found = intents_of(o for o in node.objects(*INTENTS) if not o["metadata"]["name"].startswith(NEWCOMER))
+    if too_many := sorted(client for client in found.keys() - truth.keys() if client[0] in namespaces):
+        raise AssertionError(f"clients that nobody is: {too_many}")
+
+
+def _differences(expected: Intents, found: Intents) -> list[str]:
+    lines = []
+    for client, targets in sorted(expected.items()):
+        name, actual = "/".join(client), found.get(client)
+        if actual is None:
+            lines.append(f"{name}: no object")
+            continue
+        lines += [f"{name}: missing {' '.join(target)}" for target in sorted(targets - actual)]
+        lines += [f"{name}: too much {' '.join(target)}" for target in sorted(actual - targets)]
+    return lines

@@ -1,5 +1,6 @@
 """A real one-node Kubernetes for the tests: up.sh and down.sh, and what a test reads of it from outside."""
 
+import contextlib
 import json
 import subprocess
 from pathlib import Path
@@ -7,10 +8,15 @@ from types import TracebackType
 from typing import Any, Self
 
 from tests.support.controlplane import find_binaries
-from tests.support.kubectl import Kubectl
+from tests.support.eventually import eventually
+from tests.support.kubectl import Kubectl, KubectlError
 
 HERE = Path(__file__).parent
 UP_TIMEOUT_S = 300.0
+
+CAPTURE = ("/opt/grapevine/bin/grapevine", "capture", "--source", "packet")
+OPERATOR = ("/opt/grapevine/bin/grapevine", "operator")
+"""Command lines in the pods, for `process_of`."""
 
 Object = dict[str, Any]
 
@@ -37,6 +43,7 @@ class Node:
     def __init__(self, directory: Path, *archives: Path) -> None:
         """Take a directory for its state and logs, and images to import."""
         self.directory = directory
+        self.kubeconfig = directory / "admin.kubeconfig"
         self._archives = archives
 
     def __enter__(self) -> Self:
@@ -62,8 +69,7 @@ class Node:
     @property
     def kubectl(self) -> Kubectl:
         """Kubectl as the cluster's administrator."""
-        kubeconfig = self.directory / "admin.kubeconfig"
-        return Kubectl(find_binaries().kubectl, kubeconfig, cache=self.directory / "kubectl-cache")
+        return Kubectl(find_binaries().kubectl, self.kubeconfig, cache=self.directory / "kubectl-cache")
 
     def apply(self, manifests: str) -> None:
         """Apply manifests."""
@@ -74,10 +80,25 @@ class Node:
         items: list[Object] = json.loads(self.kubectl.run("get", *arguments, "-o", "json"))["items"]
         return items
 
+    def wait_for_pod(self, namespace: str, name: str, *, phases: tuple[str, ...], timeout_s: float) -> Object:
+        """Wait until a pod is in one of these phases, and return it."""
+
+        def found() -> list[Object]:
+            pods = self.objects("pods", "-n", namespace, f"--field-selector=metadata.name={name}")
+            return [pod for pod in pods if pod["status"]["phase"] in phases]
+
+        return eventually(found, timeout_s=timeout_s, every_s=0.2)[0]
+
+    def answers(self) -> bool:
+        """Tell whether the API server says that it is ready."""
+        with contextlib.suppress(KubectlError, subprocess.TimeoutExpired):
+            return self.kubectl.run("get", "--raw", "/readyz") == "ok"
+        return False
+
     def stop_api_server(self) -> None:
-        """End the API server alone; etcd keeps the state."""
+        """End the API server alone, as a crash does: told to end, it would wait a minute for its watches."""
         pid = (self.directory / "apiserver.pid").read_text().strip()
-        subprocess.run(["kill", pid], check=True)
+        subprocess.run(["kill", "-KILL", pid], check=True)
         subprocess.run(["tail", f"--pid={pid}", "-f", "/dev/null"], check=True, timeout=90)
 
     def start_api_server(self) -> None:

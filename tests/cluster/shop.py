@@ -90,9 +90,9 @@ def _tools() -> list[Object]:
     ]
 
 
-def pod(namespace: str, name: str, *asks: str) -> str:
-    """Return the manifest of one more pod that asks."""
-    made = _pod(name, *asks)
+def pod(namespace: str, name: str, *asks: str, once: bool = False) -> str:
+    """Return the manifest of one more pod that asks, every five seconds or once in its life."""
+    made = _pod(name, *asks, once=once, restartPolicy="Never")
     made["metadata"] |= {"name": name, "namespace": namespace}
     return json.dumps({"apiVersion": "v1", "kind": "Pod", **made})
 

@@ -1,112 +1,116 @@
 """The user's first touch, on a real node: `kubectl apply -k deploy/`, and `kubectl get clientintents` is true.
 
-Tests run in any order on one node; each leaves Grapevine installed and the shop running.
+Tests run in any order on one node; each leaves Grapevine installed, the shop running and all of it seen.
 """
 
-import itertools
+import datetime
 import json
-import os
-import signal
 import time
-from collections.abc import Iterator
 
 import pytest
-from tests.cluster.installation import INTENTS, install, seen, start_shop, uninstall, wait_ready
-from tests.cluster.node import Node, Object, process_of
+import yaml
+from tests.cluster.installation import (
+    DEFAULT,
+    INTENTS,
+    forget_map,
+    install,
+    remove_shop,
+    start_shop,
+    uninstall,
+    wait_for_map,
+    wait_for_shop,
+    wait_ready,
+)
+from tests.cluster.newcomer import apply_newcomer, time_to_edges_s
+from tests.cluster.node import CAPTURE, OPERATOR, Node, Object, process_of
 from tests.cluster.shop import pod
 from tests.support.eventually import eventually
 from tests.support.kubectl import KubectlError
-from tests.support.truth import intents_of, shop_truth
+from tests.support.truth import Intents, shop_truth
 
 pytestmark = [pytest.mark.cluster, pytest.mark.root, pytest.mark.timeout(900)]
 
-OUTAGE_S = 60.0
-
-CAPTURE = ("/opt/grapevine/bin/grapevine", "capture", "--source", "packet")
-OPERATOR = ("/opt/grapevine/bin/grapevine", "operator")
+CRONJOB = ("batch", "CronJob", "report")
+ASKED_ONCE = ("batch", "Job", "migrate")
 
 
 @pytest.fixture(scope="module")
-def installed(node: Node) -> Node:
-    """The node with Grapevine as the README installs it, ready."""
+def first_touch(node: Node) -> tuple[float, float]:
+    """The node as new, Grapevine installed and ready, then the shop: seconds until its edges, and the CronJob's.
+
+    The former since the last of the shop's pods ran, the latter since the CronJob's first pod did.
+    """
+    _make_new(node)
     install(node)
+    start_shop(node)
+    eventually(lambda: all(_is_running(p) for p in node.objects("pods", "-A")), timeout_s=180, every_s=0.5)
+    shop_s = _seconds_until(node, _without(CRONJOB))
+    (job,) = eventually(lambda: node.objects("pods", "-n", "batch", "-l", "app=report")[:1], timeout_s=90, every_s=0.2)
+    wait_for_shop(node)
+    (intents,) = node.objects("clientintents", "-n", "batch", "--field-selector=metadata.name=report")
+    return shop_s, _time_s(intents["metadata"]["creationTimestamp"]) - _time_s(job["status"]["startTime"])
+
+
+@pytest.fixture
+def mapped(node: Node, first_touch: tuple[float, float]) -> Node:
+    """The node with the shop running and seen."""
+    assert min(first_touch) >= 0
     return node
 
 
-@pytest.fixture(scope="module")
-def shop_seen_s(installed: Node) -> float:
-    """Seconds from the running of the shop's pods until every edge of `truth.yaml` but the CronJob's was visible."""
-    start_shop(installed)
-    eventually(lambda: all(_is_running(p) for p in installed.objects("pods", "-A")), timeout_s=120, every_s=0.5)
-    running = time.monotonic()
-    awaited = {client: targets for client, targets in shop_truth().items() if client[1] != "CronJob"}
-    eventually(lambda: awaited.items() <= seen(installed).items(), timeout_s=120, every_s=0.5)
-    return time.monotonic() - running
+def _make_new(node: Node) -> None:
+    uninstall(node)
+    forget_map(node)
+    remove_shop(node)
 
 
-@pytest.fixture
-def mapped(installed: Node, shop_seen_s: float) -> Node:
-    """The node with the shop running and seen."""
-    assert shop_seen_s >= 0
-    return installed
+def _without(*clients: tuple[str, str, str]) -> Intents:
+    return {client: targets for client, targets in shop_truth().items() if client not in clients}
 
 
-@pytest.fixture(scope="session")
-def _numbers() -> Iterator[int]:
-    return itertools.count(1)
+def _seconds_until(node: Node, expected: Intents) -> float:
+    started_s = time.monotonic()
+    wait_for_map(node, expected)
+    return time.monotonic() - started_s
 
 
-@pytest.fixture
-def newcomer(mapped: Node, _numbers: Iterator[int]) -> Iterator[str]:
-    """The name of a pod that does not run yet, for `start_newcomer`; deleted at the end."""
-    name = f"newcomer-{next(_numbers)}"
-    yield name
-    mapped.kubectl.run("delete", "pod", "-n", "tools", name, "--ignore-not-found", "--wait=false")
-
-
-def start_newcomer(node: Node, name: str) -> float:
-    """Start a pod that asks for three things, and return how many seconds after its start the map said so."""
-    node.apply(pod("tools", name, "http://web.storefront", "dns://www.example.org", "http://redis.orders:8080"))
-    expected = frozenset(
-        {
-            ("kubernetes", "web.storefront", "Deployment"),
-            ("kubernetes", "redis.orders", "StatefulSet"),
-            ("internet", "www.example.org", ""),
-        }
-    )
-
-    def all_three() -> bool:
-        mine = [o for o in node.objects("clientintents", "-n", "tools") if o["metadata"]["name"] == name]
-        return expected == intents_of(mine).get(("tools", "Pod", name))
-
-    eventually(lambda: _started(node, name), timeout_s=60, every_s=0.2)
-    running = time.monotonic()
-    eventually(all_three, timeout_s=90, every_s=0.2)
-    return time.monotonic() - running
-
-
-def _started(node: Node, name: str) -> bool:
-    return any(p["status"]["phase"] == "Running" for p in node.objects("pods", "-n", "tools", "-l", f"app={name}"))
+def _time_s(text: str) -> float:
+    return datetime.datetime.fromisoformat(text).timestamp()
 
 
 def _is_running(pod_: Object) -> bool:
     return pod_["status"]["phase"] in ("Running", "Succeeded")
 
 
-def test_maps_the_shop_and_says_how_soon(mapped: Node, shop_seen_s: float) -> None:
-    print(f"\nedges of the shop's running pods visible after {shop_seen_s:.1f} s")
+def test_maps_the_shop_and_says_how_soon(mapped: Node, first_touch: tuple[float, float]) -> None:
+    shop_s, cronjob_s = first_touch
+    print(f"\nedges of the shop's running pods visible {shop_s:.1f} s after the last of them ran")
+    print(f"the CronJob's visible {cronjob_s:.0f} s after its pod started, whole seconds")
 
-    eventually(lambda: shop_truth() == seen(mapped), timeout_s=90, every_s=0.5)  # the CronJob's, at its minute
+    wait_for_shop(mapped)
 
 
 def test_shows_a_new_edge_and_says_how_soon(mapped: Node, newcomer: str) -> None:
-    seconds = start_newcomer(mapped, newcomer)
+    apply_newcomer(mapped, newcomer)
 
-    print(f"\na new pod's edges visible {seconds:.1f} s after it ran")
+    print(f"\na new pod's edges visible {time_to_edges_s(mapped, newcomer):.1f} s after it ran")
 
 
-def test_capture_has_one_capability_and_nothing_of_the_host_but_its_network(installed: Node) -> None:
-    (capture,) = installed.objects("pods", "-n", "grapevine-capture")
+def test_installed_after_the_shop_it_maps_every_workload_that_still_asks(mapped: Node) -> None:
+    uninstall(mapped)
+    forget_map(mapped)
+
+    install(mapped)
+    seconds = _seconds_until(mapped, _without(CRONJOB, ASKED_ONCE))
+    print(f"\nedges of a shop that was there before visible {seconds:.1f} s after Grapevine was ready")
+    wait_for_map(mapped, _without(ASKED_ONCE))
+
+    start_shop(mapped)  # its Job asks once more, for the tests to come
+    wait_for_shop(mapped)
+
+
+def test_capture_has_one_capability_and_nothing_of_the_host_but_its_network(mapped: Node) -> None:
+    (capture,) = mapped.objects("pods", "-n", "grapevine-capture")
     (container,) = capture["spec"]["containers"]
 
     assert {"drop": ["ALL"], "add": ["NET_RAW"]} == container["securityContext"]["capabilities"]
@@ -120,28 +124,31 @@ def test_capture_has_one_capability_and_nothing_of_the_host_but_its_network(inst
         line.split(":\t", 1) for line in (process_of(*CAPTURE) / "status").read_text().splitlines() if ":\t" in line
     )
     assert ["65532"] * 4 == status["Uid"].split()
-    assert {1 << 13} == {int(status[f"Cap{which}"], 16) for which in ("Prm", "Eff", "Bnd")}
-    assert (0, "1", "2") == (int(status["CapAmb"], 16), status["NoNewPrivs"], status["Seccomp"])
+    assert 1 << 13 == int(status["CapBnd"], 16)
+    assert {0} == {int(status[f"Cap{which}"], 16) for which in ("Prm", "Eff", "Inh", "Amb")}  # its socket is open
+    assert ("1", "2") == (status["NoNewPrivs"], status["Seccomp"])
 
 
-@pytest.mark.usefixtures("installed")
+@pytest.mark.usefixtures("mapped")
 def test_the_operator_has_no_capability() -> None:
     status = (process_of(*OPERATOR) / "status").read_text()
 
     assert {"0000000000000000"} == {line.split()[1] for line in status.splitlines() if line.startswith("Cap")}
 
 
-def test_pod_security_is_enforced_on_the_operators_namespace(installed: Node) -> None:
+def test_pod_security_is_enforced_on_the_operators_namespace(mapped: Node) -> None:
     privileged = json.loads(pod("grapevine-system", "privileged"))
     privileged["spec"]["containers"][0]["securityContext"] = {"privileged": True}
 
     with pytest.raises(KubectlError, match='violates PodSecurity "restricted:latest"'):
-        installed.apply(json.dumps(privileged))
+        mapped.apply(json.dumps(privileged))
 
 
-def test_the_operator_is_refused_nothing(mapped: Node) -> None:
-    log = mapped.kubectl.run("logs", "-n", "grapevine-system", "deployment/grapevine-operator")
+def test_the_operator_is_refused_nothing(mapped: Node, newcomer: str) -> None:
+    apply_newcomer(mapped, newcomer)
+    time_to_edges_s(mapped, newcomer)
 
+    log = mapped.kubectl.run("logs", "-n", "grapevine-system", "deployment/grapevine-operator", "--all-containers")
     assert "orbidden" not in log
 
 
@@ -167,62 +174,52 @@ def test_applied_again_it_changes_nothing(mapped: Node) -> None:
         kinds = "deployments,daemonsets,clientintents"
         return sorted((o["metadata"]["uid"], o["metadata"]["generation"]) for o in mapped.objects(kinds, "-A"))
 
-    key = mapped.kubectl.run("get", "secret", "-n", "grapevine-system", "grapevine-serving", "-o", "jsonpath={.data}")
+    key = _serving_key(mapped)
     before = state()
 
     install(mapped)
 
     assert set(before) <= set(state())
     assert key
-    assert key == mapped.kubectl.run(
-        "get", "secret", "-n", "grapevine-system", "grapevine-serving", "-o", "jsonpath={.data}"
-    )
+    assert key == _serving_key(mapped)
 
 
-@pytest.mark.parametrize("which", [OPERATOR, CAPTURE], ids=["operator", "capture"])
-def test_killed_it_comes_back_and_loses_nothing(mapped: Node, newcomer: str, which: tuple[str, ...]) -> None:
-    os.kill(int(process_of(*which).name), signal.SIGKILL)
-
-    start_newcomer(mapped, newcomer)
-
-    assert shop_truth().items() >= seen(mapped).items()
-    eventually(lambda: shop_truth() == seen(mapped), timeout_s=90, every_s=0.5)
+def test_upgraded_from_other_manifests_it_keeps_every_object(mapped: Node) -> None:
+    uninstall(mapped)
+    mapped.apply(_earlier_manifests(mapped))
     wait_ready(mapped)
+    wait_for_shop(mapped)
+    before = {o["metadata"]["uid"]: o["spec"] for o in mapped.objects(*INTENTS)}
+    key = eventually(lambda: _serving_key(mapped), timeout_s=60)
+
+    install(mapped)
+
+    wait_for_shop(mapped)
+    after = {o["metadata"]["uid"]: o["spec"] for o in mapped.objects(*INTENTS)}
+    assert before == {uid: after.get(uid) for uid in before}
+    assert key == _serving_key(mapped)
+    (operator,) = mapped.objects("deployments", "-n", "grapevine-system")
+    assert "GRAPEVINE_PARK_MS" not in json.dumps(operator["spec"])
+    (crd,) = mapped.objects("crds", "--field-selector=metadata.name=clientintents.k8s.otterize.com")
+    assert crd["spec"]["versions"][0]["additionalPrinterColumns"]
 
 
-def test_an_api_server_away_for_a_minute_loses_nothing_heard_meanwhile(mapped: Node, newcomer: str) -> None:
-    eventually(lambda: shop_truth() == seen(mapped), timeout_s=90, every_s=0.5)
-    mapped.apply(pod("tools", newcomer, "dns://cdn.example.net"))
-    eventually(lambda: _started(mapped, newcomer), timeout_s=60, every_s=0.2)
-
-    mapped.stop_api_server()
-    time.sleep(OUTAGE_S)  # the outage is the test's subject, not a way to wait
-    mapped.start_api_server()
-    eventually(lambda: _answers(mapped), timeout_s=90, every_s=0.5)
-
-    expected = {**shop_truth(), ("tools", "Pod", newcomer): frozenset({("internet", "cdn.example.net", "")})}
-
-    def all_there() -> bool:
-        found = intents_of(mapped.objects(*INTENTS))
-        return expected.items() <= found.items()
-
-    eventually(all_there, timeout_s=120, every_s=0.5)
-    wait_ready(mapped)
+def _earlier_manifests(node: Node) -> str:
+    """Return what `kubectl apply -k` applies with differences as between two versions: columns, settings, labels."""
+    resources = list(yaml.safe_load_all(node.kubectl.run("kustomize", str(DEFAULT))))
+    for resource in resources:
+        if resource["kind"] == "CustomResourceDefinition":
+            for version in resource["spec"]["versions"]:
+                version.pop("additionalPrinterColumns", None)
+        if resource["kind"] == "Deployment":
+            resource["spec"]["strategy"] = {"type": "RollingUpdate"}
+            template = resource["spec"]["template"]
+            template["metadata"]["labels"]["version"] = "earlier"
+            template["spec"]["containers"][0].setdefault("env", []).append(
+                {"name": "GRAPEVINE_PARK_MS", "value": "4000"}
+            )
+    return yaml.safe_dump_all(resources)
 
 
-def _answers(node: Node) -> bool:
-    try:
-        return node.kubectl.run("get", "--raw", "/readyz") == "ok"
-    except KubectlError:
-        return False
-
-
-def test_a_restart_of_coredns_loses_nothing(mapped: Node, newcomer: str) -> None:
-    mapped.kubectl.run("rollout", "restart", "deployment/coredns", "-n", "kube-system")
-    mapped.kubectl.run(
-        *("rollout", "status", "deployment/coredns", "-n", "kube-system", "--timeout=90s"), timeout_s=100
-    )
-
-    start_newcomer(mapped, newcomer)
-
-    eventually(lambda: shop_truth() == seen(mapped), timeout_s=90, every_s=0.5)
+def _serving_key(node: Node) -> str:
+    return node.kubectl.run("get", "secret", "-n", "grapevine-system", "grapevine-serving", "-o", "jsonpath={.data}")

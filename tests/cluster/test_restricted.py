@@ -4,10 +4,8 @@ import json
 from collections.abc import Iterator
 
 import pytest
-from tests.cluster.installation import INTENTS, RESTRICTED, install, seen, start_shop, uninstall
+from tests.cluster.installation import RESTRICTED, forget_map, install, start_shop, uninstall, wait_for_shop
 from tests.cluster.node import Node, Object
-from tests.support.eventually import eventually
-from tests.support.truth import shop_truth
 
 pytestmark = [pytest.mark.cluster, pytest.mark.root, pytest.mark.timeout(600)]
 
@@ -16,8 +14,8 @@ pytestmark = [pytest.mark.cluster, pytest.mark.root, pytest.mark.timeout(600)]
 def restricted(node: Node) -> Iterator[Node]:
     """The node with the overlay instead of the default, no map, and CoreDNS pointed at the sidecar."""
     uninstall(node)
+    forget_map(node)
     install(node, RESTRICTED)
-    node.kubectl.run("delete", *INTENTS, "--all")
     (corefile,) = node.objects("configmaps", "-n", "kube-system", "--field-selector=metadata.name=coredns")
     service = json.loads(node.kubectl.run("get", "service", "-n", "grapevine-system", "grapevine-dnstap", "-o", "json"))
     line = f"dnstap tcp://{service['spec']['clusterIP']}:6000 full"
@@ -54,4 +52,4 @@ def _capabilities(container: Object) -> Object:
 def test_maps_the_shop_by_what_coredns_tells(restricted: Node) -> None:
     start_shop(restricted)
 
-    eventually(lambda: shop_truth() == seen(restricted), timeout_s=180, every_s=0.5)
+    wait_for_shop(restricted)
