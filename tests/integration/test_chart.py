@@ -37,6 +37,7 @@ OVERLAY_VALUES: Mapping[str, Object] = {
 }
 COMPONENT_VALUES: Mapping[str, Object] = {
     "dnstap": {"dnstap": {"enabled": True}},
+    "coredns-log": {"corednsLog": {"enabled": True}},
     "gitops": {"gitops": {"enabled": True}},
     "monitoring": {"podMonitor": {"enabled": True}},
     "network-policies": {"networkPolicies": {"enabled": True}},
@@ -68,6 +69,14 @@ EVERYTHING: Object = {
         "updateStrategy": {"type": "OnDelete"},
     },
     "dnstap": {"enabled": True, "clusterIP": "10.96.0.50", "windowMs": 3_000, "spoolBytes": 4_194_304},
+    "corednsLog": {
+        "enabled": True,
+        "namespaces": ["kube-system", "openshift-dns"],
+        "lineFormat": "{remote} {rcode} {name} {type}",
+        "pods": ["openshift-dns/dns-default-one"],
+        "container": "dns",
+        "windowMs": 4_000,
+    },
     "openshift": {"enabled": True},
     "podMonitor": {"enabled": True, "labels": {"release": "prometheus"}},
     "networkPolicies": {"enabled": True, "nodeCIDRs": ["192.0.2.0/24", "2001:db8::/64"]},
@@ -256,6 +265,21 @@ def test_settings_reach_the_sidecar(helm: Helm) -> None:
     settings = capture_settings(named(template(helm, EVERYTHING), "dnstap"))
 
     assert (3_000, 4_194_304, False) == (settings.window_ms, settings.spool_bytes, settings.deflate)
+
+
+def test_settings_reach_the_sidecar_that_follows_logs(helm: Helm) -> None:
+    objects = template(helm, EVERYTHING)
+    container = named(objects, "coredns-log")
+    in_a_pod = {"KUBERNETES_SERVICE_HOST": "10.96.0.1", "KUBERNETES_SERVICE_PORT": "443"}
+    env = [*container["env"], *({"name": name, "value": value} for name, value in in_a_pod.items())]
+
+    settings = capture_settings({**container, "env": env})
+    assert settings.log is not None
+    assert ("{remote} {rcode} {name} {type}", "dns") == (settings.log.formats[0], settings.log.container)
+    assert [("openshift-dns", "dns-default-one")] == [(pod.namespace, pod.name) for pod in settings.log.pods]
+    assert 4_000 == settings.window_ms
+    roles = {o["metadata"]["namespace"] for o in objects if o["metadata"]["name"] == "grapevine-coredns-log"}
+    assert {"kube-system", "openshift-dns"} == roles
 
 
 @pytest.mark.parametrize(("section", "name"), [("nodeCapture", "capture"), ("dnstap", "dnstap")])

@@ -136,7 +136,7 @@ def test_labels_are_the_same_everywhere(kubectl: Kubectl, overlay: str) -> None:
 def test_what_selects_pods_selects_the_operators_and_ports_it_has(kubectl: Kubectl) -> None:
     objects = render(kubectl, "", ["dnstap", *COMPONENTS])
     (operator,) = [o for o in objects if o["kind"] == "Deployment"]
-    ports = [port for container in containers_of([operator]) for port in container["ports"]]
+    ports = [port for container in containers_of([operator]) for port in container.get("ports", [])]
     labels = operator["spec"]["template"]["metadata"]["labels"]
     selectors, wanted = [], []
     for o in objects:
@@ -180,7 +180,7 @@ def test_restricted_asks_for_nothing_that_pod_security_forbids(kubectl: Kubectl)
     assert {"restricted"} == {
         o["metadata"]["labels"]["pod-security.kubernetes.io/enforce"] for o in objects if o["kind"] == "Namespace"
     }
-    assert [{"drop": ["ALL"]}] * 2 == [c["securityContext"]["capabilities"] for c in containers_of(objects)]
+    assert [{"drop": ["ALL"]}] * 3 == [c["securityContext"]["capabilities"] for c in containers_of(objects)]
     assert not [rule for rule in rules_of(objects) if "secrets" in rule["resources"]]
 
 
