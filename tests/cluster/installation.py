@@ -23,11 +23,17 @@ def install(node: Node, kustomization: Path = DEFAULT) -> None:
 
 
 def wait_ready(node: Node) -> None:
-    """Wait until the operator, and capture where it is installed, are as their manifests say."""
-    for workload in node.objects("deployments,daemonsets", "-A", "-l", "app.kubernetes.io/part-of=grapevine"):
+    """Wait until the operator, and capture where it is installed, are as their manifests say, old pods gone."""
+    ours = ("-A", "-l", "app.kubernetes.io/part-of=grapevine")
+    for workload in node.objects("deployments,daemonsets", *ours):
         meta, kind = workload["metadata"], workload["kind"].lower()
         where = (f"{kind}/{meta['name']}", "-n", meta["namespace"])
         node.kubectl.run("rollout", "status", *where, "--timeout=150s", timeout_s=180)
+    eventually(
+        lambda: not any("deletionTimestamp" in pod["metadata"] for pod in node.objects("pods", *ours)),
+        timeout_s=90,
+        every_s=0.5,
+    )
 
 
 def uninstall(node: Node) -> None:

@@ -118,9 +118,9 @@ def test_a_capture_that_stands_still_ends_itself_and_is_restarted(mapped: Node, 
 
 
 def test_without_an_operator_capture_keeps_its_bounds_and_what_it_heard(mapped: Node, newcomer: str) -> None:
-    capture = process_of(*CAPTURE)
+    capture, operator = process_of(*CAPTURE), process_of(*OPERATOR)
     mapped.kubectl.run("scale", *_DEPLOYMENT, "--replicas=0")
-    mapped.kubectl.run("wait", "--for=delete", "pod/" + _operator_pod(mapped), "-n", "grapevine-system")
+    eventually(lambda: not operator.exists(), timeout_s=90, every_s=0.2)
     apply_newcomer(mapped, newcomer, once=True)
     wait_over(mapped, newcomer)
 
