@@ -10,9 +10,9 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from grapevine.model.errors import PermanentInputError
+from grapevine.model.finding import Finding, Level
 
 if TYPE_CHECKING:
-    from grapevine.cli.preflight import Finding
     from grapevine.kube.session import Session
 
 EXIT_BLOCKED = 1
@@ -66,7 +66,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 async def _preflight(args: argparse.Namespace) -> int:
-    from grapevine.cli.preflight import Level, command, judge  # the help needs none of it
+    from grapevine.cli.preflight import command, judge  # the help needs none of it
     from grapevine.kube.preflight import read_cluster
     from grapevine.kube.session import Session
 
@@ -80,12 +80,12 @@ async def _preflight(args: argparse.Namespace) -> int:
     return EXIT_UNKNOWN if Level.UNKNOWN in levels else 0
 
 
-def _as_json(session: "Session", findings: "Sequence[Finding]", then: str) -> str:
+def _as_json(session: "Session", findings: Sequence[Finding], then: str) -> str:
     content = {"server": session.server, "findings": [asdict(finding) for finding in findings], "apply": then}
     return json.dumps(content, indent=2, ensure_ascii=False)
 
 
-def _as_text(session: "Session", findings: "Sequence[Finding]", then: str) -> str:
+def _as_text(session: "Session", findings: Sequence[Finding], then: str) -> str:
     lines = [f"{session.server} ({session.origin})", ""]
     margin = max(len(finding.level) for finding in findings) + 2
     column = margin + max(len(finding.check) for finding in findings) + 2

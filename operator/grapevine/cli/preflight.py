@@ -6,8 +6,6 @@ looked at is a finding too: no news is not good news. docs/reference/doctor.md l
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
-from enum import StrEnum
 
 from grapevine.kube.cluster_facts import (
     APPLIED,
@@ -23,6 +21,7 @@ from grapevine.kube.cluster_facts import (
     Role,
     Unread,
 )
+from grapevine.model.finding import Finding, Level
 
 TESTED_SINCE = (1, 32)
 CRD_SINCE = (1, 31)
@@ -41,34 +40,6 @@ _FORGET = (
 )
 _EXPORT = "kubectl get clientintents.v2beta1.k8s.otterize.com -A -o yaml > clientintents.yaml"
 _EBPF_CNIS = frozenset({"Cilium", "GKE Dataplane V2"})
-
-
-class Level(StrEnum):
-    """How bad a finding is."""
-
-    OK = "ok"
-    NOTE = "note"
-    """Worth knowing; nothing to do before applying."""
-    WARNING = "warning"
-    """Works, but not wholly, or not tried."""
-    UNKNOWN = "unknown"
-    """Could not be looked at."""
-    BLOCKER = "blocker"
-    """Do not apply yet."""
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One thing that was found."""
-
-    check: str
-    """What was looked at, in a word or two."""
-    level: Level
-    found: str
-    means: str = ""
-    """For Grapevine; empty where that is plain."""
-    remedy: str = ""
-    """What to do, where there is something; a command where one does it."""
 
 
 def judge(facts: ClusterFacts) -> list[Finding]:

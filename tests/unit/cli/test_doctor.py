@@ -8,10 +8,10 @@ import pytest
 
 from grapevine.cli import preflight
 from grapevine.cli.main import main
-from grapevine.cli.preflight import Finding, Level
 from grapevine.kube import preflight as reading
 from grapevine.kube.cluster_facts import ClusterFacts, Unread
 from grapevine.kube.session import Session
+from grapevine.model.finding import Finding, Level
 
 UNREAD = Unread("it", "403")
 FACTS = ClusterFacts(*[UNREAD] * 9)

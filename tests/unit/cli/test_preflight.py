@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import yaml
 
-from grapevine.cli.preflight import Finding, Level, command, judge
+from grapevine.cli.preflight import command, judge
 from grapevine.kube.cluster_facts import (
     APPLIED,
     APPLY_VERBS,
@@ -24,6 +24,7 @@ from grapevine.kube.cluster_facts import (
     Unread,
     Webhook,
 )
+from grapevine.model.finding import Finding, Level
 from grapevine.model.identity import ObjectName
 
 ROOT = Path(__file__).parents[3]
