@@ -1,7 +1,7 @@
 """Composition root of `grapevine operator`: makes every part, starts them in order, ends them in reverse.
 
 Order: API server known → health → serving certificate → informers synced → map restored from ClientIntents → pipeline
-→ ingest → kopf. The end of any part ends the process: a new one begins from the cluster's state, which is simpler
+→ ingest → API → kopf. The end of any part ends the process: a new one begins from the cluster's state, which is simpler
 than mending this one.
 """
 
@@ -28,6 +28,7 @@ from grapevine.kube.token_review import TokenReviewer
 from grapevine.model.errors import GrapevineError
 from grapevine.pipeline import Pipeline
 from grapevine.settings import OperatorSettings, TlsSettings
+from grapevine.web.api import ApiServer
 from grapevine.web.health import HealthServer
 
 if TYPE_CHECKING:
@@ -115,6 +116,10 @@ async def _serve(settings: OperatorSettings) -> None:
         if settings.tls and serving is not None:
             authenticator = Authenticator(TokenReviewer(session), settings.tls.accounts, pipeline.index)
             await ingest.start_tls(settings.tls.host, settings.tls.port, serving.context, authenticator)
+
+        api = ApiServer(pipeline.explainer)
+        stack.push_async_callback(api.stop)
+        await api.start(settings.api_host, settings.api_port)
 
         stack.push_async_callback(_end, tasks.create_task(watch.run(), name="kopf"))
         await asyncio.Event().wait()

@@ -136,15 +136,23 @@ class OperatorSettings:
     tls: TlsSettings | None = None
     health_host: str = "0.0.0.0"  # noqa: S104 - kubelet probes the pod's address
     health_port: int = 8081
+    api_host: str = "127.0.0.1"
+    """Names that were looked up are nobody else's business, and there is no authentication: loopback, always."""
+    api_port: int = 8082
     resolver: ResolverSettings = field(default_factory=ResolverSettings)
     graph: GraphSettings = field(default_factory=GraphSettings)
     reconcile: ReconcileSettings = field(default_factory=ReconcileSettings)
     ingest: IngestSettings = field(default_factory=IngestSettings)
 
     def __post_init__(self) -> None:
-        for name in ("listen_port", "health_port"):
+        for name in ("listen_port", "health_port", "api_port"):
             if not 0 <= getattr(self, name) <= 65_535:
                 raise PermanentInputError(f"{name} {getattr(self, name)} is no port: give 0 to 65535")
+        if not is_loopback(self.api_host):
+            raise PermanentInputError(
+                f"--api {self.api_host}: it tells whoever reaches it who talks to whom, so it is for loopback alone: "
+                "give 127.0.0.1:PORT, and reach it with `kubectl port-forward`"
+            )
         if not (self.allow_plain_http or is_loopback(self.listen_host)):
             raise PermanentInputError(
                 f"--listen {self.listen_host}: plain HTTP is for loopback alone, as whoever reaches it can write edges "
@@ -181,7 +189,7 @@ def operator_settings(
 ) -> OperatorSettings:
     """Join defaults, environment and flags; a flag that is None was not given.
 
-    Flags: `kubeconfig`, `listen`, `tls_listen`, `health` (HOST:PORT), `cluster_domain`, `dns_servers`.
+    Flags: `kubeconfig`, `listen`, `tls_listen`, `health`, `api` (HOST:PORT), `cluster_domain`, `dns_servers`.
 
     Raises:
         PermanentInputError: a value is not usable; the text names it.
@@ -201,6 +209,9 @@ def operator_settings(
     if health := value("health", "GRAPEVINE_HEALTH"):
         host, port = parse_address(health, "--health")
         settings = replace(settings, health_host=host, health_port=port)
+    if api := value("api", "GRAPEVINE_API"):
+        host, port = parse_address(api, "--api")
+        settings = replace(settings, api_host=host, api_port=port)
     resolver = settings.resolver
     if domain := value("cluster_domain", "GRAPEVINE_CLUSTER_DOMAIN"):
         resolver = replace(resolver, cluster_domain=domain.strip(".").lower())

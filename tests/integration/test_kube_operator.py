@@ -68,6 +68,7 @@ async def test_the_watch_tells_of_objects_and_leaves_no_trace_in_them(
 def start(kubeconfig: Path, health_port: int) -> subprocess.Popen[str]:
     command = [sys.executable, "-m", "grapevine.cli.main", "operator", "--kubeconfig", str(kubeconfig)]
     command += ["--listen", "127.0.0.1:0", "--health", f"127.0.0.1:{health_port}"]
+    command += ["--api", "127.0.0.1:0"]
     return subprocess.Popen(
         command, stderr=subprocess.PIPE, text=True, env=os.environ | {"GRAPEVINE_LOG_FORMAT": "json"}
     )
@@ -126,6 +127,7 @@ async def test_the_end_of_a_part_is_the_end_of_the_operator(
         listen_port=0,
         health_host="127.0.0.1",
         health_port=unused_tcp_port,
+        api_port=0,
     )
 
     assert await app._run_until_told(settings) == 1

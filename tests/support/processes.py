@@ -38,13 +38,18 @@ class Operator:
         self._kubeconfig = kubeconfig
         self._log = log
         self._settings = {f"GRAPEVINE_{name.upper()}": value for name, value in settings.items()}
-        self._port, self._health_port = _free_ports(2)
+        self._port, self._health_port, self._api_port = _free_ports(3)
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
     def url(self) -> str:
         """Where capture sends to."""
         return f"http://127.0.0.1:{self._port}"
+
+    @property
+    def api_url(self) -> str:
+        """Where explain and doctor ask."""
+        return f"http://127.0.0.1:{self._api_port}"
 
     @property
     def pid(self) -> int:
@@ -68,6 +73,7 @@ class Operator:
             f"--kubeconfig={self._kubeconfig}",
             f"--listen=127.0.0.1:{self._port}",
             f"--health=127.0.0.1:{self._health_port}",
+            f"--api=127.0.0.1:{self._api_port}",
         ]
         with self._log.open("ab") as log:
             self._process = subprocess.Popen(

@@ -65,6 +65,7 @@ _COMMANDS = {
     "operator": _Command("grapevine.cli.operator", "run the operator: observations in, ClientIntents out"),
     "capture": _Command("grapevine.cli.capture", "hear DNS responses and send them to the operator"),
     "dns": _Command("grapevine.cli.dns", "print how to have the cluster's DNS report to Grapevine"),
+    "explain": _Command("grapevine.cli.explain", "say why a workload reaches a target, or why not"),
     "doctor": _Command("grapevine.cli.doctor", "look at a cluster before the first apply: what is in the way"),
     "version": _Command("grapevine.cli.version", "print the version"),
 }

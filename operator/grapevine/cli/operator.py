@@ -62,6 +62,11 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         help="/healthz, /readyz and /metrics, 0.0.0.0:8081 (env GRAPEVINE_HEALTH)",
     )
     parser.add_argument(
+        "--api",
+        metavar="HOST:PORT",
+        help="questions of explain and doctor, on loopback: 127.0.0.1:8082 (env GRAPEVINE_API)",
+    )
+    parser.add_argument(
         "--cluster-domain",
         metavar="DOMAIN",
         help="the cluster's DNS domain, cluster.local (env GRAPEVINE_CLUSTER_DOMAIN)",
@@ -82,6 +87,7 @@ def run(args: argparse.Namespace) -> int:
         allow_plain_http=args.allow_plain_http,
         tls_listen=args.tls_listen,
         health=args.health,
+        api=args.api,
         cluster_domain=args.cluster_domain,
         dns_servers=args.dns_servers,
     )

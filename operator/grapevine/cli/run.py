@@ -11,6 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from grapevine.capture.replay import Replay
+from grapevine.cli.explanation import explanation_lines, parse_client, to_json
 from grapevine.cli.report import blind_lines, edge_lines, input_line, intents_table
 from grapevine.kube.directory import IntentsDirectory
 from grapevine.kube.snapshot import read_pod_events, read_snapshot
@@ -66,9 +67,21 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         help="DNS servers outside the cluster whose answers for its names are believed",
     )
 
+    parser.add_argument(
+        "--explain",
+        nargs=2,
+        metavar=("CLIENT", "TARGET"),
+        help="say as well why this client, NAMESPACE/NAME, reaches that target, or why not",
+    )
+
 
 def run(args: argparse.Namespace) -> int:
-    """Run the command and return the exit code."""
+    """Run the command and return the exit code.
+
+    Raises:
+        PermanentInputError: a file cannot be used, or `--explain` names no client.
+    """
+    asked = parse_client(args.explain[0], "", "--explain") if args.explain else None
     settings = operator_settings({}, cluster_domain=args.cluster_domain, dns_servers=args.dns_servers)
     settings = replace(settings, reconcile=replace(settings.reconcile, coalesce_ms=0, refresh_ms=1))
     now_ms = _now_ms()
@@ -81,6 +94,9 @@ def run(args: argparse.Namespace) -> int:
     print(intents_table(seen, now_ms))
     print("", *edge_lines(pipeline.graph), sep="\n")
     print("", *blind_lines(pipeline.graph, pipeline.intake.unresolved), sep="\n")
+    if asked:
+        explanation = pipeline.explainer.explain(asked.namespace, asked.name, asked.kind, args.explain[1])
+        print("", *explanation_lines(to_json(explanation)), sep="\n")
     left = len(before - {(o["metadata"]["namespace"], o["metadata"]["name"]) for o in seen})
     print(f"\n{len(seen)} ClientIntents in {args.out}/" + (f", {left} more from earlier runs" if left else ""))
     print(_NEXT.format(out=args.out, example=seen[0]["metadata"]["name"] if seen else "NAME"))

@@ -1,0 +1,143 @@
+"""The read-only JSON API: what the map knows, for the command line and, later, the map page.
+
+Plain HTTP on loopback alone, reached with `kubectl port-forward`: who may do that is the cluster's RBAC to say, so
+there is no authentication here. GET only, nothing changes anything. A web page that a person has open can send
+requests to their loopback too, so requests under any other host name than loopback's are refused (DNS rebinding), and
+no origin is allowed to read. docs/reference/api.md lists the endpoints.
+"""
+
+import logging
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Protocol
+
+import msgspec
+from aiohttp import web
+
+from grapevine import __version__
+from grapevine.insight.explain import Explanation
+from grapevine.model.errors import PermanentInputError
+from grapevine.model.loopback import is_loopback
+
+MAX_TEXT_CHARS = 600
+"""Longest query value: a namespace, a kind and a DNS name fit."""
+_SHUTDOWN_S = 2.0
+_KEEPALIVE_S = 75.0
+_MAX_LINE_BYTES = 4_096
+_HEADERS = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
+
+_log = logging.getLogger(__name__)
+
+
+class Views(Protocol):
+    """What the API shows; every method is quick and its answer bounded."""
+
+    def explain(self, namespace: str, name: str, kind: str, asked: str) -> Explanation:
+        """Return why a client reaches a target, or why not; an empty `kind` is any."""
+
+
+class BadQueryError(PermanentInputError):
+    """The query is not one of this endpoint's; the text goes into the 400 reply."""
+
+
+def version(_views: Views, _query: Mapping[str, str]) -> object:
+    """Answer `/api/v1/version`."""
+    return {"version": __version__}
+
+
+def explain(views: Views, query: Mapping[str, str]) -> object:
+    """Answer `/api/v1/explain`."""
+    namespace, slash, name = _text(query, "client").partition("/")
+    if not slash or not namespace or not name or "/" in name:
+        raise BadQueryError("client: give NAMESPACE/NAME")
+    return views.explain(namespace, name, _text(query, "kind", needed=False), _text(query, "target"))
+
+
+ROUTES: Mapping[str, Callable[[Views, Mapping[str, str]], object]] = {
+    "/api/v1/version": version,
+    "/api/v1/explain": explain,
+}
+"""Path → the function from views and query to a value that is sent as JSON."""
+
+
+class ApiServer:
+    """Serves `ROUTES`. `start` and `stop` once each."""
+
+    def __init__(self, views: Views) -> None:
+        app = web.Application(middlewares=[_errors_as_json, _loopback_names_only])
+        for path, answer in ROUTES.items():
+            app.router.add_get(path, _handler(answer, views), allow_head=False)
+        self._runner = web.AppRunner(
+            app,
+            access_log=None,
+            shutdown_timeout=_SHUTDOWN_S,
+            keepalive_timeout=_KEEPALIVE_S,
+            handle_signals=False,
+            max_line_size=_MAX_LINE_BYTES,
+        )
+
+    @property
+    def port(self) -> int:
+        """Port listened on, also where 0 was asked for; 0 while not listening."""
+        return int(self._runner.addresses[0][1]) if self._runner.addresses else 0
+
+    async def start(self, host: str, port: int) -> None:
+        """Listen.
+
+        Raises:
+            PermanentInputError: the address is taken or not ours.
+        """
+        await self._runner.setup()
+        try:
+            await web.TCPSite(self._runner, host, port).start()
+        except OSError as error:
+            raise PermanentInputError(f"cannot listen on {host}:{port} for the API: {error}; see --api") from error
+        _log.info("listening for questions", extra={"host": host, "port": self.port})
+
+    async def stop(self) -> None:
+        """Close."""
+        await self._runner.cleanup()
+
+
+_Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+def _handler(answer: Callable[[Views, Mapping[str, str]], object], views: Views) -> _Handler:
+    async def handle(request: web.Request) -> web.Response:
+        return _json(answer(views, request.query))
+
+    return handle
+
+
+def _text(query: Mapping[str, str], key: str, *, needed: bool = True) -> str:
+    text = query.get(key, "").strip()
+    if needed and not text:
+        raise BadQueryError(f"{key}: is missing")
+    if len(text) > MAX_TEXT_CHARS:
+        raise BadQueryError(f"{key}: is longer than {MAX_TEXT_CHARS} characters")
+    return text
+
+
+def _json(content: object, status: int = 200) -> web.Response:
+    body = msgspec.json.encode(content)
+    return web.Response(body=body, status=status, content_type="application/json", headers=_HEADERS)
+
+
+@web.middleware
+async def _errors_as_json(request: web.Request, handler: _Handler) -> web.StreamResponse:
+    try:
+        return await handler(request)
+    except BadQueryError as error:
+        return _json({"error": str(error)}, 400)
+    except web.HTTPException as error:
+        return _json({"error": error.reason}, error.status)
+    except Exception:
+        _log.exception("a question failed", extra={"path": request.path})
+        return _json({"error": "a defect: the operator's log says more"}, 500)
+
+
+@web.middleware
+async def _loopback_names_only(request: web.Request, handler: _Handler) -> web.StreamResponse:
+    host = (request.url.host or "").rstrip(".")
+    if host != "localhost" and not is_loopback(host):
+        return _json({"error": "ask by the name localhost or an address of loopback"}, 403)
+    return await handler(request)

@@ -1,0 +1,105 @@
+"""`grapevine explain` as a person runs it, of a real operator on a real API server that was fed with the shop."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.support.controlplane import Binaries, ControlPlane
+from tests.support.objects import SHOP, install_crd, load_cluster, replay_pod_events
+from tests.support.processes import Operator, run_grapevine, start_capture
+
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(300)]
+
+
+@pytest.fixture(scope="module")
+def operator(control_plane_binaries: Binaries, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Operator]:
+    """An operator that has taken in the shop's capture, all of it durable."""
+    directory = tmp_path_factory.mktemp("explain")
+    with ControlPlane(directory, control_plane_binaries) as plane:
+        with plane.api() as api:
+            install_crd(api)
+            loaded = load_cluster(api)
+            for _ in replay_pod_events(api, loaded=loaded):
+                pass
+        with Operator(plane.kubeconfig(), directory / "operator.log", park_ms="500") as operator:
+            capture = start_capture(SHOP / "capture.pcap", operator.url)
+            output, _ = capture.communicate(timeout=180)
+            assert capture.returncode == 0, output
+            yield operator
+
+
+def explain(operator: Operator, client: str, target: str) -> tuple[int, dict[str, Any]]:
+    done = run_grapevine("explain", client, target, f"--operator={operator.api_url}", "-o", "json")
+    assert done.stderr == ""
+    return done.returncode, json.loads(done.stdout)
+
+
+@pytest.mark.parametrize(
+    ("client", "target", "found"),
+    [
+        ("orders/checkout", "cart", ("workload", "orders", "Deployment", "cart")),
+        ("orders/checkout", "payment.payments", ("service", "payments", "", "payment")),
+        ("orders/checkout", "www.example.org", ("internet", "", "", "www.example.org")),
+        ("tools/api-user", "default/kubernetes", ("service", "default", "", "kubernetes")),
+        ("storefront/web", "storefront/DaemonSet/catalog", ("workload", "storefront", "DaemonSet", "catalog")),
+    ],
+)
+def test_an_edge_to_every_kind_of_target_says_what_it_stands_on(
+    operator: Operator, client: str, target: str, found: tuple[str, ...]
+) -> None:
+    code, answer = explain(operator, client, target)
+
+    assert (code, answer["verdict"]) == (0, "edge")
+    (edge,) = answer["edges"]
+    assert tuple(edge["target"].values()) == found
+    assert edge["confidence"] == 75
+    for name in edge["names"]:
+        assert name["lookups"]["count"] > 0
+        assert name["pods"]
+        assert all(pod.startswith(client.partition("/")[2]) for pod in name["pods"])
+        assert name["resolvers"]
+        assert name["answers"]
+        assert name["sources"] == ["pcap"]
+
+
+def test_a_service_with_two_owners_names_both(operator: Operator) -> None:
+    _, answer = explain(operator, "orders/checkout", "payments/payment")
+
+    owners = [owner["workload"]["name"] for owner in answer["edges"][0]["owners"]]
+    assert owners == ["payment", "payment-canary"]
+
+
+@pytest.mark.parametrize(
+    ("client", "target", "verdict"),
+    [
+        ("storefront/web", "reccomendations", "dead"),
+        ("storefront/web", "payments/payment", "not-seen"),
+        ("storefront/nobody", "payments/payment", "client-unknown"),
+        ("orders/redis", "cart", "client-quiet"),
+    ],
+)
+def test_what_is_no_edge_says_what_is_known(operator: Operator, client: str, target: str, verdict: str) -> None:
+    code, answer = explain(operator, client, target)
+
+    assert (code, answer["verdict"]) == (1, verdict)
+
+
+def test_noise_of_the_client_is_counted(operator: Operator) -> None:
+    _, answer = explain(operator, "orders/checkout", "cart")
+
+    counts = {noise["reason"]: noise["count"] for noise in answer["noise"]}
+    assert counts["search-list"] > 0
+    assert counts["nodata-twin"] > 0
+
+
+def test_a_file_explains_the_same_edge_in_the_same_words(operator: Operator, tmp_path: Path) -> None:
+    live = run_grapevine("explain", "orders/checkout", "payments/payment", f"--operator={operator.api_url}")
+    files = (f"--pcap={SHOP / 'capture.pcap'}", f"--cluster={SHOP / 'cluster.json'}")
+    events = f"--pod-events={SHOP / 'pod-events.jsonl'}"
+    question = ("--explain", "orders/checkout", "payments/payment")
+    done = run_grapevine("run", *files, events, f"--out={tmp_path}", *question)
+
+    assert live.returncode == 0
+    assert live.stdout in done.stdout
