@@ -65,7 +65,7 @@ dnstap:
 
     def __enter__(self) -> Self:
         with (self._directory / "unbound.log").open("ab") as log:
-            command = [self._program, "-d", "-c", self._directory / "unbound.conf"]
+            command = [self._program, "-d", "-c", str(self._directory / "unbound.conf")]
             self._process = subprocess.Popen(command, stdout=log, stderr=log, stdin=subprocess.DEVNULL)
         try:
             eventually(self._is_ready)
