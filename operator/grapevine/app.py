@@ -27,6 +27,7 @@ from grapevine.kube.session import Session, preflight
 from grapevine.kube.token_review import TokenReviewer
 from grapevine.model.errors import GrapevineError
 from grapevine.pipeline import Pipeline
+from grapevine.pipeline.views import PipelineViews
 from grapevine.settings import OperatorSettings, TlsSettings
 from grapevine.web.api import ApiServer
 from grapevine.web.health import HealthServer
@@ -84,6 +85,7 @@ async def _serve(settings: OperatorSettings) -> None:
         pipeline = Pipeline(settings, writer, _now_ms)
         annotations = settings.resolver.override_annotations
         informers = Informers(session, annotations, pipeline.on_records, _now_ms, on_current=pipeline.on_current)
+        views = PipelineViews(pipeline, informers.failing, _now_ms)
         ingest = IngestServer(pipeline, instance, dns_pods=pipeline.dns_pods)
         tasks = await stack.enter_async_context(asyncio.TaskGroup())
 
@@ -93,7 +95,9 @@ async def _serve(settings: OperatorSettings) -> None:
         serving = _serving_certificate(session, settings.tls) if settings.tls else None
         tls_metrics = (serving.metrics,) if serving else ()
         watch = IntentsWatch(pipeline.on_intents, session.credentials)
-        exposition = Exposition((pipeline.metrics, informers.metrics, ingest.metrics, watch.metrics, *tls_metrics))
+        exposition = Exposition(
+            (pipeline.metrics, views.metrics, informers.metrics, ingest.metrics, watch.metrics, *tls_metrics)
+        )
         health = HealthServer(missing, exposition.render)
         stack.push_async_callback(health.stop)
         await health.start(settings.health_host, settings.health_port)
@@ -117,7 +121,7 @@ async def _serve(settings: OperatorSettings) -> None:
             authenticator = Authenticator(TokenReviewer(session), settings.tls.accounts, pipeline.index)
             await ingest.start_tls(settings.tls.host, settings.tls.port, serving.context, authenticator)
 
-        api = ApiServer(pipeline.explainer)
+        api = ApiServer(views)
         stack.push_async_callback(api.stop)
         await api.start(settings.api_host, settings.api_port)
 

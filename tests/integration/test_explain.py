@@ -1,4 +1,4 @@
-"""`grapevine explain` as a person runs it, of a real operator on a real API server that was fed with the shop."""
+"""`grapevine explain` and `doctor` as a person runs them, of an operator and an API server fed with the shop."""
 
 import json
 from collections.abc import Iterator
@@ -103,3 +103,26 @@ def test_a_file_explains_the_same_edge_in_the_same_words(operator: Operator, tmp
 
     assert live.returncode == 0
     assert live.stdout in done.stdout
+
+
+def test_the_doctor_says_what_is_known_of_a_cluster_without_nodes_or_a_live_capture(operator: Operator) -> None:
+    done = run_grapevine("doctor", f"--operator={operator.api_url}", "-o", "json")
+    levels = {finding["check"]: finding["level"] for finding in json.loads(done.stdout)["findings"]}
+    samples = operator.metrics()
+
+    assert levels["ObjectsUnread"] == "ok"
+    assert levels["ClientIPMasked"] == "ok"
+    assert levels["ResolverUnknown"] == "ok"
+    for code, level in levels.items():
+        assert samples[f'grapevine_findings{{code="{code}"}}'] == float(level in ("warning", "blocker"))
+
+
+def test_the_doctor_calls_an_operator_that_hears_nothing_blocked(
+    control_plane: ControlPlane, clientintents_crd: object, tmp_path: Path
+) -> None:
+    del clientintents_crd
+    with Operator(control_plane.kubeconfig(), tmp_path / "operator.log") as deaf:
+        done = run_grapevine("doctor", f"--operator={deaf.api_url}")
+
+    assert done.returncode == 1
+    assert "blocker  SourceSilent     no capture process is heard" in done.stdout

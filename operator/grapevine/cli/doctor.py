@@ -1,4 +1,7 @@
-"""`grapevine doctor`: what stands in the way. Reads, asks about the person's own rights, and changes nothing."""
+"""`grapevine doctor`: what a running operator does not see, or what stands in the way of the first apply.
+
+Reads, asks about the person's own rights, and changes nothing.
+"""
 
 import argparse
 import asyncio
@@ -9,6 +12,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
+from grapevine.cli.operator_api import add_operator_argument, ask
 from grapevine.model.errors import PermanentInputError
 from grapevine.model.finding import Finding, Level
 
@@ -20,7 +24,9 @@ EXIT_UNKNOWN = 2
 
 _WIDTH = 110
 _DESCRIPTION = """\
-Look at a cluster before the first `kubectl apply`: the API server's version, whose
+Ask a running operator what its map does not see, what that means, and what to do.
+
+With --preflight, look at a cluster before the first `kubectl apply`: the API server's version, whose
 ClientIntents are there, what else maps or enforces them, network and DNS, policies,
 and whether you may apply what deploy/ holds. Changes nothing.
 """
@@ -28,6 +34,10 @@ _EPILOG = """\
 exit codes: 0 nothing stands in the way, 1 something does, 2 could not look at everything
 
 examples:
+  # A running operator
+  kubectl -n grapevine-system port-forward deploy/grapevine-operator 8082 &
+  grapevine doctor
+
   # The cluster of the current kubectl context
   grapevine doctor --preflight
 
@@ -40,14 +50,15 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     """Add the command's parser."""
     parser = subparsers.add_parser(
         "doctor",
-        help="look at a cluster before the first apply: what is in the way",
+        help="say what is not seen, or what is in the way of the first apply",
         description=_DESCRIPTION,
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--preflight", action="store_true", help="before the first apply; the one check there is today")
+    parser.add_argument("--preflight", action="store_true", help="look at a cluster before the first apply instead")
     parser.add_argument("--kubeconfig", metavar="FILE", help="credentials; by default kubectl's")
     parser.add_argument("--context", metavar="NAME", help="context of the kubeconfig; by default its current one")
+    add_operator_argument(parser)
     parser.add_argument("-o", "--output", choices=("text", "json"), default="text", help="form (%(default)s)")
 
 
@@ -55,14 +66,38 @@ def run(args: argparse.Namespace) -> int:
     """Print the findings; return 0, or 1 where one is a blocker, or else 2 where something could not be looked at.
 
     Raises:
-        PermanentInputError: no check was asked for, or the API server cannot be asked anything.
+        PermanentInputError: the API server, or the operator, cannot be asked anything.
+        RetryableError: no operator answers.
     """
     if not args.preflight:
-        raise PermanentInputError(
-            "what there is today is `grapevine doctor --preflight`, a look at the cluster before the first apply; "
-            "a running operator says what it does not see in its metrics (docs/reference/operator.md)"
-        )
+        return _running(args)
     return asyncio.run(_preflight(args))
+
+
+def _running(args: argparse.Namespace) -> int:
+    """Print what a running operator finds."""
+    answer = ask(args.operator, "/api/v1/doctor", {})
+    if args.output == "json":
+        print(json.dumps(answer, indent=2, ensure_ascii=False))
+    try:
+        findings = [Finding(**{**each, "level": Level(each["level"])}) for each in answer["findings"]]
+    except (KeyError, TypeError, ValueError) as error:
+        raise PermanentInputError(f"{args.operator}: what answers there is no operator of this version") from error
+    if args.output == "text":
+        bad = sum(finding.level in (Level.WARNING, Level.BLOCKER) for finding in findings)
+        last = f"{bad} of {len(findings)} want something done." if bad else "Nothing wants anything done."
+        print(
+            *[f"{args.operator} (Grapevine {answer.get('version', '')})", "", *_finding_lines(findings), "", last],
+            sep="\n",
+        )
+    return _code(findings)
+
+
+def _code(findings: Sequence[Finding]) -> int:
+    levels = {finding.level for finding in findings}
+    if Level.BLOCKER in levels:
+        return EXIT_BLOCKED
+    return EXIT_UNKNOWN if Level.UNKNOWN in levels else 0
 
 
 async def _preflight(args: argparse.Namespace) -> int:
@@ -74,10 +109,7 @@ async def _preflight(args: argparse.Namespace) -> int:
         facts = await read_cluster(session)
     findings, then = judge(facts), command(facts)
     print(_as_json(session, findings, then) if args.output == "json" else _as_text(session, findings, then))
-    levels = {finding.level for finding in findings}
-    if Level.BLOCKER in levels:
-        return EXIT_BLOCKED
-    return EXIT_UNKNOWN if Level.UNKNOWN in levels else 0
+    return _code(findings)
 
 
 def _as_json(session: "Session", findings: Sequence[Finding], then: str) -> str:
@@ -86,14 +118,7 @@ def _as_json(session: "Session", findings: Sequence[Finding], then: str) -> str:
 
 
 def _as_text(session: "Session", findings: Sequence[Finding], then: str) -> str:
-    lines = [f"{session.server} ({session.origin})", ""]
-    margin = max(len(finding.level) for finding in findings) + 2
-    column = margin + max(len(finding.check) for finding in findings) + 2
-    for finding in findings:
-        head = f"{finding.level:<{margin}}{finding.check:<{column - margin}}"
-        lines += _wrap(finding.found, head, column)
-        lines += _wrap(finding.means, " " * column, column)
-        lines += [" " * column + "→ " + finding.remedy] if finding.remedy else []  # never wrapped: it is copied
+    lines = [f"{session.server} ({session.origin})", "", *_finding_lines(findings)]
     counts = Counter(str(finding.level) for finding in findings)
     blockers, unknown = counts["blocker"], counts["unknown"]
     if blockers:
@@ -104,6 +129,18 @@ def _as_text(session: "Session", findings: Sequence[Finding], then: str) -> str:
     else:
         last = f"Nothing stands in the way: {then}"
     return "\n".join([*lines, "", last])
+
+
+def _finding_lines(findings: Sequence[Finding]) -> list[str]:
+    lines: list[str] = []
+    margin = max(len(finding.level) for finding in findings) + 2
+    column = margin + max(len(finding.check) for finding in findings) + 2
+    for finding in findings:
+        head = f"{finding.level:<{margin}}{finding.check:<{column - margin}}"
+        lines += _wrap(finding.found, head, column)
+        lines += _wrap(finding.means, " " * column, column)
+        lines += [" " * column + "→ " + finding.remedy] if finding.remedy else []  # never wrapped: it is copied
+    return lines
 
 
 def _wrap(text: str, head: str, column: int) -> list[str]:

@@ -66,7 +66,7 @@ _COMMANDS = {
     "capture": _Command("grapevine.cli.capture", "hear DNS responses and send them to the operator"),
     "dns": _Command("grapevine.cli.dns", "print how to have the cluster's DNS report to Grapevine"),
     "explain": _Command("grapevine.cli.explain", "say why a workload reaches a target, or why not"),
-    "doctor": _Command("grapevine.cli.doctor", "look at a cluster before the first apply: what is in the way"),
+    "doctor": _Command("grapevine.cli.doctor", "say what is not seen, or what is in the way of the first apply"),
     "version": _Command("grapevine.cli.version", "print the version"),
 }
 

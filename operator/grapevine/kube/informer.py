@@ -245,6 +245,10 @@ class Informers:
         """Return the kinds that were not listed completely yet."""
         return tuple(informer.kind.name for informer in self._informers if not informer.synced.is_set())
 
+    def failing(self) -> dict[str, str]:
+        """Return the kinds whose newest request failed, each with why."""
+        return {informer.kind.name: informer.last_error for informer in self._informers if informer.last_error}
+
     def metrics(self) -> list[Metric]:
         """Return the state of every kind."""
 

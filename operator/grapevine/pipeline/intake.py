@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable
 
 from grapevine.graph.store import GraphStore
+from grapevine.insight.blind_spots import BlindSpots, Sender, Whose
 from grapevine.model.connection import Connection
 from grapevine.model.metric import Metric
 from grapevine.model.observation import DnsObservation, Observation
@@ -23,6 +24,7 @@ from grapevine.wire.schema import Batch
 
 _SLICE = 200
 """Observations worked between two turns of the event loop: about 5 ms."""
+_WHOSE = {Reason.HOST_NETWORK: Whose.NODE, Reason.NO_POD: Whose.NOBODY}
 _WIRE = "packet"
 """The source whose nodes hear each other's traffic."""
 
@@ -63,13 +65,19 @@ class Intake:
         self._counts: Counter[str] = Counter()
         self.unresolved = UnresolvedTally()
         self.left_out = LeftOut(max_clients)
+        self.blind_spots = BlindSpots()
+        self._has_set_servers = bool(settings.dns_servers)
 
     def hear(self, batch: Batch) -> None:
         """Take in that a batch or heartbeat came, be it new or not: its node is heard."""
         header = batch.header
+        now_ms = self._clock()
+        ahead_ms = header.clock_ms - now_ms
+        sender = Sender(header.node, header.hearing.sources, now_ms, ahead_ms, header.counters)
+        self.blind_spots.note_sender(header.stream, sender)
         since_ms = header.hearing.since_ms if _WIRE in header.hearing.sources else None
         kinds = {type(observation) for observation in batch.observations}
-        self._resolver.heard.note(header.node, header.stream, since_ms, kinds, self._clock())
+        self._resolver.heard.note(header.node, header.stream, since_ms, kinds, now_ms)
 
     async def process(self, batch: Batch) -> None:
         """Take in one batch, giving the event loop its turn between slices."""
@@ -98,6 +106,10 @@ class Intake:
         """Drop tombstones and addresses that no late batch can need, by observation time."""
         self._index.forget_before(self._observed_ms - self._tombstone_ms)
         self._graph.forget_before(self._observed_ms - self._tombstone_ms)
+
+    def is_dns_known(self) -> bool:
+        """Whether it is known which servers are the cluster's DNS."""
+        return self._has_set_servers or bool(self._resolver.dns_servers.services())
 
     def dns_pods(self) -> list[PodRecord]:
         """Return the pods that are the cluster's DNS now, by namespace and name."""
@@ -160,6 +172,7 @@ class Intake:
                 return True
         else:
             self._graph.add(found, self._index.target_of, self._trace(observation))
+            self._note(observation, Whose.POD)
         clients.add(found.client)
         self._touched.add(found.client)
         return True
@@ -176,12 +189,19 @@ class Intake:
     def _leave_out(self, observation: Observation, reason: Reason) -> None:
         """Count what becomes no edge, as its client's too where that is a pod."""
         self.unresolved.add(observation, reason)
+        if whose := _WHOSE.get(reason):
+            self._note(observation, whose)
         if self._index.is_host_address(observation.client_ip):
             return
         pod = self._index.pod_at(observation.client_ip, observation.last_ms)
         if pod is not None:
             name = observation.qname if isinstance(observation, DnsObservation) else observation.dst_ip
             self.left_out.add(self._index.workload_of(pod)[0], reason, name, observation.count)
+
+    def _note(self, observation: Observation, whose: Whose) -> None:
+        if isinstance(observation, DnsObservation):
+            now_ms = self._clock()
+            self.blind_spots.note_lookup(observation.client_ip, observation.source, whose, observation.count, now_ms)
 
     def _may_be_a_pods(self, connection: Connection) -> bool:
         """Whether a pod under way may have the address, which nothing explains; scans must not crowd out the rest."""

@@ -123,6 +123,15 @@ class ClusterIndex:
         """Return the node of a pod that is there now; empty where it is another one of that name, or on no node yet."""
         return self._pods[uid].node if self._pod_uids.get((pod.namespace, pod.name)) == uid else ""
 
+    def node_names(self) -> frozenset[str]:
+        """Return the names of the cluster's nodes."""
+        return frozenset(self._nodes)
+
+    def count_pods(self) -> tuple[int, int]:
+        """Return the pods there are now: with an address of their own, and on the network of their node."""
+        hosts = sum(self._pods[uid].host_network for uid in self._pod_uids.values())
+        return len(self._pod_uids) - hosts, hosts
+
     def workload_of(self, pod: PodRecord) -> tuple[WorkloadRef, bool]:
         """Return the pod's workload, and whether that is certain (False: an owner may only be late)."""
         if _WORKLOAD_NAME.fullmatch(pod.override):

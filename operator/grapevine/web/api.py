@@ -7,7 +7,7 @@ no origin is allowed to read. docs/reference/api.md lists the endpoints.
 """
 
 import logging
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Protocol
 
 import msgspec
@@ -16,6 +16,7 @@ from aiohttp import web
 from grapevine import __version__
 from grapevine.insight.explain import Explanation
 from grapevine.model.errors import PermanentInputError
+from grapevine.model.finding import Finding
 from grapevine.model.loopback import is_loopback
 
 MAX_TEXT_CHARS = 600
@@ -33,6 +34,9 @@ class Views(Protocol):
 
     def explain(self, namespace: str, name: str, kind: str, asked: str) -> Explanation:
         """Return why a client reaches a target, or why not; an empty `kind` is any."""
+
+    def findings(self) -> Sequence[Finding]:
+        """Return what the map does not see, and what to do."""
 
 
 class BadQueryError(PermanentInputError):
@@ -52,9 +56,15 @@ def explain(views: Views, query: Mapping[str, str]) -> object:
     return views.explain(namespace, name, _text(query, "kind", needed=False), _text(query, "target"))
 
 
+def doctor(views: Views, _query: Mapping[str, str]) -> object:
+    """Answer `/api/v1/doctor`."""
+    return {"version": __version__, "findings": views.findings()}
+
+
 ROUTES: Mapping[str, Callable[[Views, Mapping[str, str]], object]] = {
     "/api/v1/version": version,
     "/api/v1/explain": explain,
+    "/api/v1/doctor": doctor,
 }
 """Path → the function from views and query to a value that is sent as JSON."""
 

@@ -1,12 +1,12 @@
 """`grapevine doctor`: what it prints and how it ends; what it finds is in test_preflight and tests/integration."""
 
 import json
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
 
-from grapevine.cli import preflight
+from grapevine.cli import doctor, preflight
 from grapevine.cli.main import main
 from grapevine.kube import preflight as reading
 from grapevine.kube.cluster_facts import ClusterFacts, Unread
@@ -83,7 +83,36 @@ def test_json_has_the_same(found: list[Finding], capsys: pytest.CaptureFixture[s
     }
 
 
-def test_without_a_check_it_says_which_there_is(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["doctor"]) == 2
+def test_without_an_operator_it_says_how_to_reach_one(capsys: pytest.CaptureFixture[str], unused_tcp_port: int) -> None:
+    assert main(["doctor", "--operator", f"http://127.0.0.1:{unused_tcp_port}"]) == 2
     (line,) = capsys.readouterr().err.splitlines()
-    assert "what there is today is `grapevine doctor --preflight`" in line
+    assert "no operator answers" in line
+    assert "port-forward" in line
+
+
+@pytest.mark.parametrize(
+    ("levels", "code", "last"),
+    [
+        ([Level.OK], 0, "Nothing wants anything done."),
+        ([Level.OK, Level.WARNING], 0, "1 of 2 want something done."),
+        ([Level.OK, Level.UNKNOWN], 2, "Nothing wants anything done."),
+        ([Level.BLOCKER, Level.UNKNOWN], 1, "1 of 2 want something done."),
+    ],
+)
+def test_prints_what_a_running_operator_found(
+    levels: list[Level], code: int, last: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    findings = [asdict(Finding("ClockSkew", level, "clocks are off")) for level in levels]
+    monkeypatch.setattr(doctor, "ask", lambda *_: {"version": "1", "findings": findings})
+
+    assert main(["doctor"]) == code
+    assert capsys.readouterr().out.splitlines()[-1] == last
+
+
+def test_an_answer_of_another_version_is_one_line(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(doctor, "ask", lambda *_: {"findings": [{"level": "dreadful"}]})
+
+    assert main(["doctor"]) == 2
+    assert "no operator of this version" in capsys.readouterr().err

@@ -12,6 +12,7 @@ from tests.support.builders import a_workload
 from grapevine import __version__
 from grapevine.insight.explain import Explanation, Verdict
 from grapevine.model.errors import PermanentInputError
+from grapevine.model.finding import Finding, Level
 from grapevine.web.api import ApiServer
 
 
@@ -25,6 +26,9 @@ class FakeViews:
         if self.is_broken:
             raise ZeroDivisionError("by design")
         return Explanation(Verdict.NOT_SEEN, a_workload(name, namespace=namespace, kind=kind), asked)
+
+    def findings(self) -> list[Finding]:
+        return [Finding("ClockSkew", Level.WARNING, "clocks are off")]
 
 
 @pytest.fixture
@@ -67,6 +71,12 @@ async def test_answers_with_the_fields_of_the_view(server: ApiServer) -> None:
 
 async def test_tells_its_version(server: ApiServer) -> None:
     assert await ask(server, "/api/v1/version") == (200, {"version": __version__})
+
+
+async def test_tells_what_the_doctor_found(server: ApiServer) -> None:
+    finding = {"check": "ClockSkew", "level": "warning", "found": "clocks are off", "means": "", "remedy": ""}
+
+    assert await ask(server, "/api/v1/doctor") == (200, {"version": __version__, "findings": [finding]})
 
 
 @pytest.mark.parametrize(
