@@ -10,7 +10,7 @@ from tests.support import packets
 
 from grapevine.capture.counters import Counters, Reason
 from grapevine.capture.dns import parse_response
-from grapevine.capture.frames import parse_frame
+from grapevine.capture.frames import locate
 from grapevine.capture.intake import Intake
 from grapevine.capture.replay import WINDOW_MS
 from grapevine.capture.sources.pcap import PcapDecoder
@@ -64,7 +64,8 @@ def measure(content: bytes) -> tuple[float, int]:
     intake = Intake("pcap", WINDOW_MS, counters)
     start_s = time.process_time()
     for frame in decoder.feed(content):
-        intake.packet(parse_frame(frame.linktype, frame.data), frame.time_ms)
+        start, ethertype, direction = locate(frame.linktype, frame.data)
+        intake.frame(frame.data, start, len(frame.data), ethertype, direction, frame.time_ms)
     intake.flush()
     cuts = intake.take()
     for cut in cuts:

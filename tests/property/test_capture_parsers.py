@@ -13,7 +13,7 @@ from tests.support import taps as t
 
 from grapevine.capture.counters import Counters, Reason
 from grapevine.capture.dns import Response, parse_response
-from grapevine.capture.frames import SUPPORTED_LINKTYPES, TCP, Packet, parse_frame
+from grapevine.capture.frames import SUPPORTED_LINKTYPES, TCP, Packet
 from grapevine.capture.intake import Intake
 from grapevine.capture.sources.framestream import FrameStream, encode_frame
 from grapevine.capture.sources.pcap import Frame, PcapDecoder
@@ -67,7 +67,7 @@ def test_a_mutated_frame_goes_through_the_whole_intake(
     frame = mutate(WRAP.get(linktype, bytes)(packet), changes, cut)
     counters = Counters()
     intake = Intake("pcap", 1_000, counters)
-    intake.packet(parse_frame(linktype, frame), 1_000)
+    p.hear(intake, frame, 1_000, linktype)
     intake.flush()
     assert sum(o.count for made in intake.take() for o in made) == counters[Reason.EVENTS]
     assert counters[Reason.FRAMES] == 1
@@ -78,7 +78,7 @@ def test_a_mutated_frame_goes_through_the_whole_intake(
 
 @given(st.sampled_from(sorted(SUPPORTED_LINKTYPES)), st.binary(max_size=200))
 def test_arbitrary_frames_give_a_packet_or_a_reason(linktype: int, frame: bytes) -> None:
-    assert isinstance(parse_frame(linktype, frame), Packet | Reason)
+    assert isinstance(p.parse_frame(linktype, frame), Packet | Reason)
 
 
 def segment(payload: bytes, seq: int, flags: int = p.ACK) -> Packet:

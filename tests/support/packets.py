@@ -10,6 +10,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from grapevine.capture.counters import Reason
+from grapevine.capture.frames import Packet, locate, parse_network
+from grapevine.capture.intake import Intake
 from grapevine.model.observation import ConnObservation, DnsObservation
 from grapevine.wire.schema import Batch, BatchHeader, Hearing
 
@@ -138,6 +141,18 @@ def pcapng_packet(interface: int, ticks: int, frame: bytes, order: str = "<") ->
 
 def pcapng_simple_packet(frame: bytes, order: str = "<") -> bytes:
     return pcapng_block(3, struct.pack(order + "I", len(frame)) + frame, order)
+
+
+def parse_frame(linktype: int, frame: bytes) -> Packet | Reason:
+    """Return what a frame of a link layer carries."""
+    start, ethertype, direction = locate(linktype, frame)
+    return parse_network(frame, start, len(frame), ethertype, direction)
+
+
+def hear(intake: Intake, frame: bytes, time_ms: int, linktype: int = 276) -> None:
+    """Give a frame of a link layer to an intake."""
+    start, ethertype, direction = locate(linktype, frame)
+    intake.frame(frame, start, len(frame), ethertype, direction, time_ms)
 
 
 def pointer_chain(length: int = 1_500) -> bytes:

@@ -70,12 +70,6 @@ def locate(linktype: int, frame: bytes) -> Location:
     return _LINKS[linktype](frame)
 
 
-def parse_frame(linktype: int, frame: bytes) -> Packet | Reason:
-    """Return what `frame` carries. `linktype` must be one of `SUPPORTED_LINKTYPES`."""
-    start, ethertype, direction = locate(linktype, frame)
-    return parse_network(frame, start, len(frame), ethertype, direction)
-
-
 def parse_network(data: bytes, start: int, end: int, ethertype: int, direction: int) -> Packet | Reason:
     """Return what the packet at `start` carries, of which octets up to `end` were captured.
 

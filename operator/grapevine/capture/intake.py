@@ -2,7 +2,7 @@
 
 `Intake.frame` is what every frame of a node goes through, so it is written for speed: what nearly every frame is, a UDP
 datagram of DNS over plain IPv4 or IPv6 whose response is known by its bytes, is handled there and then, without a call.
-All else takes the way of `packet`, which gives the same for the same frame.
+All else takes the way of `_packet`, which gives the same for the same frame.
 """
 
 from struct import Struct
@@ -140,13 +140,6 @@ class Intake:
                         recent[key] = None
                     return
         self._packet(parse_network(data, start, end, ethertype, direction), time_ms)
-
-    def packet(self, packet: Packet | Reason, time_ms: int) -> None:
-        """Take one frame's content, or why it has none."""
-        if not self._low_ms <= time_ms < self._due_ms:
-            self._begin(time_ms)
-        self._last_ms = time_ms
-        self._packet(packet, time_ms)
 
     def advance(self, now_ms: int) -> None:
         """Let time pass: what has waited long enough is released, a window that is over is cut."""

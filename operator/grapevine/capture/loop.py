@@ -215,7 +215,7 @@ def _run_stdin(settings: CaptureSettings, stop: StopSignal, report: Callable[[st
     with ExitStack() as stack:
         source = stack.enter_context(closing(PcapSource(STDIN)))
         sender, thread = stack.enter_context(_sending(settings, batcher, stop))
-        for _ in _listen(source, _each(source.read, intake.packet), intake, stop, QUIET_S, intake.flush):
+        for _ in _listen(source, lambda: source.drain(intake.frame), intake, stop, QUIET_S, intake.flush):
             if intake.first_ms is not None:
                 batcher.hearing = Hearing(("pcap",), intake.first_ms)
             for cut in intake.take():

@@ -8,7 +8,6 @@ from grapevine.capture.frames import (
     TCP,
     UDP,
     Packet,
-    parse_frame,
     parse_network,
 )
 
@@ -18,7 +17,7 @@ DATAGRAM6 = p.ipv6(p.udp(PAYLOAD))
 
 
 def packet(linktype: int, frame: bytes) -> Packet:
-    parsed = parse_frame(linktype, frame)
+    parsed = p.parse_frame(linktype, frame)
     assert isinstance(parsed, Packet), parsed
     return parsed
 
@@ -126,7 +125,7 @@ def test_uses_what_the_snap_length_left() -> None:
     ],
 )
 def test_counts_what_it_cannot_use(frame: bytes, reason: Reason) -> None:
-    assert parse_frame(1, frame) is reason
+    assert p.parse_frame(1, frame) is reason
 
 
 @pytest.mark.parametrize("linktype", sorted(SUPPORTED_LINKTYPES))
@@ -134,4 +133,4 @@ def test_every_prefix_of_a_frame_gives_a_packet_or_a_reason(linktype: int) -> No
     wrap = {1: p.ethernet, 113: p.cooked_v1, 276: p.cooked_v2}.get(linktype, bytes)
     for inner in (DATAGRAM4, DATAGRAM6, p.ipv4(p.tcp(PAYLOAD), proto=6)):
         frame = wrap(inner)
-        assert all(isinstance(parse_frame(linktype, frame[:n]), Packet | Reason) for n in range(len(frame)))
+        assert all(isinstance(p.parse_frame(linktype, frame[:n]), Packet | Reason) for n in range(len(frame)))

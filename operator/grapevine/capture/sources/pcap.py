@@ -10,8 +10,7 @@ from dataclasses import dataclass
 from struct import Struct
 from typing import Final, NamedTuple
 
-from grapevine.capture.counters import Reason
-from grapevine.capture.frames import SUPPORTED_LINKTYPES, Packet, locate, parse_frame
+from grapevine.capture.frames import SUPPORTED_LINKTYPES, locate
 from grapevine.model.errors import PermanentInputError
 
 Sink = Callable[[bytes, int, int, int, int, int], None]
@@ -250,11 +249,6 @@ class PcapSource:
     def fileno(self) -> int:
         """Return the file descriptor, to wait on where it is a pipe."""
         return self._file
-
-    def read(self) -> list[tuple[Packet | Reason, int]] | None:
-        """Return content and time (ms since the epoch) of the next chunk's frames, possibly none; None at the end."""
-        frames = self.frames()
-        return None if frames is None else [(parse_frame(f.linktype, f.data), f.time_ms) for f in frames]
 
     def drain(self, sink: Sink) -> bool:
         """Give the next chunk's frames to `sink`, possibly none; return False at the end."""

@@ -111,7 +111,7 @@ def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
 def test_a_directory_is_named(tmp_path: Path) -> None:
     source = PcapSource(str(tmp_path))
     with pytest.raises(PermanentInputError, match="cannot be read: Is a directory"):
-        source.read()
+        source.frames()
     source.close()
 
 
@@ -119,9 +119,9 @@ def test_reads_a_file_to_its_end(tmp_path: Path) -> None:
     path = tmp_path / "one.pcap"
     path.write_bytes(p.pcap([(5, p.cooked_v2(p.ipv4(p.udp(b"x"))))]))
     source = PcapSource(str(path))
-    packets = source.read()
-    assert packets is not None
-    assert [time_ms for _, time_ms in packets] == [5]
-    assert (source.read(), source.finish()) == (None, None)
+    taken: list[tuple[int, ...]] = []
+    assert source.drain(lambda data, start, end, *rest: taken.append((len(data), start, end, *rest)))
+    assert taken == [(49, 20, 49, 0x0800, p.OUTGOING, 5)]
+    assert (source.drain(lambda *_: None), source.finish()) == (False, None)
     os.fstat(source.fileno())
     source.close()
