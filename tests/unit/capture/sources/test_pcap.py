@@ -1,10 +1,13 @@
 import os
+import tracemalloc
 from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
 from tests.support import packets as p
 
+from grapevine.capture.counters import Counters
+from grapevine.capture.intake import Intake
 from grapevine.capture.sources.pcap import Frame, PcapDecoder, PcapSource
 from grapevine.model.errors import PermanentInputError
 
@@ -125,3 +128,30 @@ def test_reads_a_file_to_its_end(tmp_path: Path) -> None:
     assert (source.drain(lambda *_: None), source.finish()) == (False, None)
     os.fstat(source.fileno())
     source.close()
+
+
+def test_takes_no_more_memory_for_a_longer_stream() -> None:
+    """12 MB in chunks as they are read, through the intake; the answers never end, the names do."""
+    names = [f"service-{n}.shop.svc.cluster.local" for n in range(50)]
+    frames = [
+        p.cooked_v2(p.ipv4(p.udp(p.dns_response(each, records=[p.a_record("10.96.0.7")] * 20)))) for each in names
+    ]
+    header = p.pcap([])
+    decoder, intake = PcapDecoder("endless"), Intake("pcap", 1_000, Counters())
+    decoder.feed(header)
+
+    def read(seconds: range) -> int:
+        for second in seconds:
+            chunk = p.pcap((second * 1_000 + n, each) for n, each in enumerate(frames * 20))[len(header) :]
+            for linktype, data, time_ms in decoder.feed(chunk[:70_000]) + decoder.feed(chunk[70_000:]):
+                p.hear(intake, data, time_ms, linktype)
+            intake.take()
+        return tracemalloc.get_traced_memory()[0]
+
+    tracemalloc.start()
+    try:
+        early_bytes = read(range(5))
+        late_bytes = read(range(5, 25))
+    finally:
+        tracemalloc.stop()
+    assert late_bytes - early_bytes < 200_000
