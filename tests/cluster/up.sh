@@ -13,6 +13,8 @@ here=$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")
 mkdir -p "$1"
 dir=$(readlink -f "$1")
 shift
+archives=()
+for archive in "$@"; do archives+=("$(readlink -f "$archive")"); done
 home=$("$here/build.sh" --print-home)
 PATH=$home/bin:$("$here/../support/build-control-plane.sh" --print-bin):$("$here/../support/build-coredns.sh" --print-bin):$PATH
 mkdir -p "$dir"/{pki,logs,cni}
@@ -128,7 +130,7 @@ E
 mkdir -p /run/grapevine-containerd
 start containerd containerd -c containerd.toml
 wait_for 30 containerd ctr -a "$socket" version
-for archive in "$home"/images/*.tar "$@"; do
+for archive in "$home"/images/*.tar "${archives[@]}"; do
   ctr -a "$socket" -n k8s.io images import "$archive" >/dev/null
 done
 say images imported
