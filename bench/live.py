@@ -5,6 +5,7 @@ of others.
 """
 
 import argparse
+import os
 import re
 import resource
 import subprocess
@@ -34,7 +35,7 @@ Figures = list[tuple[str, str]]
 class Options:
     """What to measure."""
 
-    sources: tuple[str, ...] = ("packet", "dnstap", "pcap")
+    sources: tuple[str, ...] = ("packet", "dnstap", "log", "pcap")
     rates: tuple[int, ...] = (2_000, 20_000)
     """Queries a second."""
     new_shares: tuple[float, ...] = (0.0, 0.05)
@@ -76,6 +77,16 @@ def _dnstap(options: Options) -> Figures:
         return [*figures, ("messages CoreDNS dropped itself, start included", f"{sum(map(int, dropped)):,}")]
 
 
+def _log(options: Options) -> Figures:
+    """Measure the log of CoreDNS, which capture reads from a pipe as it is written."""
+    read_end, write_end = os.pipe()
+    with os.fdopen(read_end, "rb") as log, open_rig("log", stdout=write_end) as rig:
+        os.close(write_end)  # CoreDNS alone has it
+        process = rig.capture("log", "--file=-", *options.capture, stdin=log)
+        rig.warm_up(process, has_begun)
+        return _measure(rig, process, options)
+
+
 def _pcap(options: Options) -> Figures:
     """Measure a capture file of the same traffic, start and end of the process left in."""
     require_tools("tcpdump")
@@ -96,7 +107,12 @@ def _pcap(options: Options) -> Figures:
     return figures
 
 
-_SOURCES: Final[dict[str, Callable[[Options], Figures]]] = {"packet": _packet, "dnstap": _dnstap, "pcap": _pcap}
+_SOURCES: Final[dict[str, Callable[[Options], Figures]]] = {
+    "packet": _packet,
+    "dnstap": _dnstap,
+    "log": _log,
+    "pcap": _pcap,
+}
 
 
 def _record(node: Node, file: Path) -> "subprocess.Popen[str]":

@@ -15,7 +15,7 @@ from typing import Final
 
 from tests.support.coredns import find_coredns
 from tests.support.eventually import eventually
-from tests.support.node import Node, NodeError, Pod
+from tests.support.node import Node, NodeError, Pod, Stream
 from tests.support.processes import GRAPEVINE
 
 from bench import load
@@ -38,10 +38,10 @@ class Rig:
     """For files of the run; removed with the rig."""
     tally: Tally
 
-    def capture(self, source: str, *arguments: str) -> "subprocess.Popen[str]":
+    def capture(self, source: str, *arguments: str, stdin: Stream = subprocess.DEVNULL) -> "subprocess.Popen[str]":
         """Start `grapevine capture` on the node."""
         common = ("capture", f"--source={source}", f"--operator={self.tally.url}", "--node=bench")
-        return self.node.start(*GRAPEVINE, *common, *arguments)
+        return self.node.start(*GRAPEVINE, *common, *arguments, stdin=stdin)
 
     def warm_up(self, process: "subprocess.Popen[str]", is_ready: Callable[[Sums], bool]) -> None:
         """Wait until a live capture is ready, have it hear a little, and let it come to rest.
@@ -62,7 +62,7 @@ class Rig:
         return load.ask(self.node, self.client, names, per_s=per_s)
 
     def coredns_log(self) -> str:
-        """Return what CoreDNS logged."""
+        """Return what CoreDNS logged, where that went nowhere else."""
         return (self.directory / _COREDNS_LOG).read_text()
 
 
@@ -78,8 +78,8 @@ def require_tools(*tools: str) -> None:
 
 
 @contextmanager
-def open_rig(*plugins: str) -> Iterator[Rig]:
-    """Make a node while entered; `plugins` are lines of CoreDNS's server block.
+def open_rig(*plugins: str, stdout: Stream = None) -> Iterator[Rig]:
+    """Make a node while entered; `plugins` are lines of CoreDNS's server block, `stdout` is where its log goes.
 
     Raises:
         NodeError: It cannot be made here.
@@ -90,7 +90,7 @@ def open_rig(*plugins: str) -> Iterator[Rig]:
     with tempfile.TemporaryDirectory() as path, Node() as node, node.inside(Tally) as tally, tally.serving():
         directory, client, server = Path(path), node.pod(), node.pod()
         with (directory / _COREDNS_LOG).open("wb") as log:
-            load.start_coredns(node, server, directory, *plugins, stdout=log)
+            load.start_coredns(node, server, directory, *plugins, stdout=log if stdout is None else stdout)
         yield Rig(node, client, directory, tally)
 
 
