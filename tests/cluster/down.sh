@@ -32,6 +32,8 @@ fi
 for name in containerd apiserver upstream etcd; do end $name; done
 for shim in $(pgrep -fx "[^ ]*containerd-shim-runc-v2 -namespace k8s.io -id [0-9a-f]+ -address $socket"); do kill -9 "$shim"; done
 for network in "${networks[@]}"; do ip netns del "${network#netns/}"; done
+# containerd unmounts the network of a pod that ends, and cannot always remove the name it was mounted on
+for name in /run/netns/cni-*; do grep -qF "/netns/${name##*/} " /proc/mounts || rm -f "$name"; done
 awk -v dir="$dir/" '$2 ~ "^/run/grapevine-containerd/" || index($2, dir) == 1 {print $2}' /proc/mounts | sort -r | xargs -r umount -l
 
 # Rules: kube-proxy's tables, kubelet's chains, and those of our network's masquerading
