@@ -32,8 +32,9 @@ MIN_PACKETS: Final = 100
 """Of a kind; with fewer nothing is left out, nor need it be."""
 MIN_SHARE: Final = 0.02
 """Of the packets of a kind; a slot with fewer is not worth the instruction."""
-MAX_LOST_SHARE: Final = 0.01
-"""Of the packets of a kind, whose copies may contradict where the kernel dropped some."""
+MAX_LOST_SHARE: Final = 0.05
+"""Where the kernel dropped some, copies are missing, so the same share of packets may contradict, up to this. Else a node
+that cannot keep up with all copies would have to hear them for ever."""
 SAMPLE: Final = 0x07
 """One packet in eight is noted, with all its copies: the last octet of its id or sequence number has none of these."""
 GENERATION_MS: Final = 500
@@ -69,6 +70,7 @@ class Notes:
         self._turns = 0
         self._patterns: dict[Kind, Counter[Pattern]] = {kind: Counter() for kind in _KINDS.values()}
         self._is_void = False
+        self._shown = 0
         self.lost = 0
         """Packets the kernel dropped meanwhile; to be added by who knows."""
 
@@ -76,6 +78,7 @@ class Notes:
         self, data: bytes, start: int, end: int, ethertype: int, direction: int, time_ms: int, interface: int
     ) -> None:
         """Note one copy; see `ring.Watch`."""
+        self._shown += 1
         if time_ms >= self._due_ms or time_ms < self._due_ms - 2 * GENERATION_MS:
             self._turn(time_ms)
         if ethertype == ETHERTYPE_IPV4 and end >= start + 20:
@@ -105,7 +108,8 @@ class Notes:
         packets = patterns.total()
         if self._is_void or packets < MIN_PACKETS:
             return ()
-        tolerated = int(packets * MAX_LOST_SHARE) if self.lost else 0
+        lost_share = self.lost / (self.lost + self._shown)
+        tolerated = int(packets * min(lost_share, MAX_LOST_SHARE))
         copies: Counter[Slot] = Counter()
         for pattern, count in patterns.items():
             for slot in set(pattern):

@@ -142,13 +142,14 @@ def test_a_slot_that_saves_little_is_not_left_out() -> None:
     assert learned(packets).left_out("response") == (Slot(DNS, p.OTHERHOST),)
 
 
-def test_a_copy_that_the_kernel_lost_is_no_contradiction_but_many_are() -> None:
-    def packets(cut: int) -> list[tuple[bytes, tuple[Slot, ...]]]:
-        return [(response(i), BRIDGED[:1] if i < cut else BRIDGED) for i in range(400)]
-
-    assert learned(packets(4)).left_out("response") == ()
-    assert learned(packets(4), lost=4).left_out("response") == (Slot(DNS, p.OTHERHOST),)
-    assert learned(packets(5), lost=5).left_out("response") == ()
+@pytest.mark.parametrize(
+    ("lost", "cut", "learns"),
+    [(0, 1, False), (10, 4, True), (10, 5, False), (10_000, 20, True), (10_000, 21, False)],
+)
+def test_as_many_may_contradict_as_the_kernel_lost_up_to_a_bound(lost: int, cut: int, learns: bool) -> None:
+    packets = [(response(i), BRIDGED[:1] if i < cut else BRIDGED) for i in range(400)]
+    expected = (Slot(DNS, p.OTHERHOST),) if learns else ()
+    assert learned(packets, lost=lost).left_out("response") == expected
 
 
 def test_what_may_have_begun_before_is_not_learned_from() -> None:
