@@ -33,8 +33,8 @@ MIN_PACKETS: Final = 100
 MIN_SHARE: Final = 0.02
 """Of the packets of a kind; a slot with fewer is not worth the instruction."""
 MAX_LOST_SHARE: Final = 0.05
-"""Where the kernel dropped some, copies are missing, so the same share of packets may contradict, up to this. Else a node
-that cannot keep up with all copies would have to hear them for ever."""
+"""Where the kernel dropped some, copies are missing, so the same share of packets may contradict, up to this. Else a
+node that cannot keep up with all copies would have to hear them for ever."""
 SAMPLE: Final = 0x07
 """One packet in eight is noted, with all its copies: the last octet of its id or sequence number has none of these."""
 GENERATION_MS: Final = 500
