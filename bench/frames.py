@@ -12,7 +12,7 @@ from pathlib import Path
 from tests.support import packets
 
 from grapevine.capture.counters import Counters, Reason
-from grapevine.capture.intake import Intake
+from grapevine.capture.intake import Intake, Matching
 from grapevine.wire.codec import encode_batch
 from grapevine.wire.schema import Batch, BatchHeader, Hearing
 
@@ -32,8 +32,9 @@ Frame = tuple[int, int, int, int, int]
 def run() -> list[tuple[str, str]]:
     """Return the figures by label."""
     figures = []
-    for label, block in (
+    for label, block, *matching in (
         ("repeats, one copy of each", pairs()),
+        ("repeats, without the query, --match off", pairs(has_queries=False), "off"),
         ("repeats, one copy of each, IPv6", pairs(is_ipv6=True)),
         ("repeats, TTLs that count down", pairs(ttl_step=1)),
         ("repeats, three addresses in changing order", pairs(is_shuffled=True)),
@@ -43,7 +44,7 @@ def run() -> list[tuple[str, str]]:
         ("a flood of new names, one client", pairs(new_every=1, clients=1)),
         ("forged: no query", pairs(has_queries=False)),
     ):
-        cpu_us, found = measure(*block)
+        cpu_us, found = measure(*block, *matching)
         figures.append((f"query and response: {label}", f"{cpu_us:.2f} µs"))
         figures.append((f"  observations of {PAIRS:,} responses, with their encoding", f"{found:,}"))
     figures.append(
@@ -101,10 +102,10 @@ def _packets(
             yield number, wrap(response, src=server, dst=client), direction
 
 
-def measure(block: bytes, frames: list[Frame]) -> tuple[float, int]:
+def measure(block: bytes, frames: list[Frame], matching: Matching = "on") -> tuple[float, int]:
     """Return CPU µs a query and its response, to encoded batches, and the number of observations in one round."""
     counters = Counters()
-    intake = Intake("packet", 1_000, counters, matching="on")
+    intake = Intake("packet", 1_000, counters, matching=matching)
     best_s, found = float("inf"), 0
     for number in range(ROUNDS):
         shift_ms = number * (1_000 + PAIRS * 1_000 // PAIRS_A_SECOND)

@@ -1,8 +1,9 @@
 """What went through capture and what did not, by reason; every batch header carries the numbers.
 
-The accounts close, which the tests check: every frame is a message, a segment or one `skip`/`reject` of the
-frame stage (dnstap has another one than packets), and every message is an event, a folded copy or one `skip`/`reject`
-of the message stage.
+The accounts close, which the tests check: every frame is a message, a query, a segment, a connection (or its copy, or
+one too many) or one `skip`/`reject` of the frame stage (dnstap has another one than packets), and every message is an
+event, a folded copy, one that found the window full, or one `skip`/`reject` of the message stage. Messages and queries
+out of TCP streams come besides.
 """
 
 from enum import StrEnum

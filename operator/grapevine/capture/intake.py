@@ -127,6 +127,9 @@ class Intake:
                             if held is not UNKNOWN:
                                 self._exchanges.fold(recent, key, (known, time_ms, direction))
                                 return
+                            if not self._exchanges.is_matching:
+                                self._exchanges.hold(key, (known, time_ms, direction))
+                                return
                     heard = _Heard(data[message:stop], behind - message, dst, dst_port, src, "udp", key, name)
                     self._respond(heard, direction, time_ms)
                     return
