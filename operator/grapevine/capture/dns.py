@@ -1,6 +1,6 @@
 """DNS message → the response in it. The only module that imports dnslib, and the fence around it.
 
-RFC 1035 §4 (messages, names, compression), RFC 2782 (SRV), RFC 3597 (unknown types). dnslib decodes names and records;
+RFC 1035 §4 (messages, names, compression), RFC 2782 (SRV), RFC 3597 (unknown types). dnslib decodes names, and records of them;
 what it does with hostile ones (RecursionError on pointer chains, seconds on compression bombs, one bad record costs the
 whole message) is kept out by walking each name before it does, within one budget for the message.
 """
@@ -194,9 +194,8 @@ class _Reader:
             if rtype == address_type:
                 if length != size:
                     raise ValueError("address of a wrong length")
-                self._buffer.offset = start
-                octets = bytes(RR.parse(self._buffer).rdata.data)
-                self.answers.add(socket.inet_ntop(socket.AF_INET if size == 4 else socket.AF_INET6, octets))
+                family = socket.AF_INET if size == 4 else socket.AF_INET6
+                self.answers.add(socket.inet_ntop(family, self._message[data:end]))  # dnslib takes 15 µs for it
                 return
         for name_type, offset in _NAME_OFFSETS:
             if rtype == name_type:
