@@ -8,7 +8,8 @@ from bench.page import PAGE, describe_machine, record
 
 PARTS = {
     "capture": "Capture, from a file",
-    "dnstap": "Capture, dnstap from a socket",
+    "frames": "Capture, the way of a frame without a kernel",
+    "dnstap": "Capture, dnstap from a socket, a log a line",
     "live": "Capture, on a node under load",
     "plan": "Plan, in memory",
     "operator": "Operator, on a real API server",

@@ -46,6 +46,11 @@ class Curve:
         first = int(len(self.seconds) * SETTLED_SHARE)
         return Curve(self.seconds[first:], self.rss_kib[first:])
 
+    def fifths(self) -> list[int]:
+        """Return the memory at its beginning and after each fifth of it."""
+        last = len(self.rss_kib) - 1
+        return [self.rss_kib[last * number // 5] for number in range(6)]
+
     def slope_kib_per_s(self) -> float:
         """Return the slope of the straight line through it (least squares)."""
         return statistics.linear_regression(self.seconds, self.rss_kib).slope
@@ -97,11 +102,8 @@ def _watch(
     after = rig.tally.sums
     told = {name: number - before.counters.get(name, 0) for name, number in after.counters.items()}
     return curve, [
-        (
-            "RSS at first, highest, at last",
-            " / ".join(f"{kib / 1024:.1f}" for kib in (curve.rss_kib[0], max(curve.rss_kib), curve.rss_kib[-1]))
-            + " MiB",
-        ),
+        ("RSS at first, after each fifth", f"{' / '.join(f'{kib / 1024:.1f}' for kib in curve.fifths())} MiB"),
+        ("highest RSS", f"{max(curve.rss_kib) / 1024:.1f} MiB"),
         ("responses seen of those completed", f"{after.responses - before.responses:,} of {asked.completed:,}"),
         ("observations sent", f"{after.records - before.records:,}"),
         ("counters", ", ".join(f"{name} {number:,}" for name, number in told.items() if number)),

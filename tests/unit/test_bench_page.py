@@ -1,0 +1,21 @@
+from pathlib import Path
+
+import pytest
+from bench import page
+
+
+def test_a_part_measured_again_takes_its_place_and_the_others_stay(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(page, "PAGE", tmp_path / "benchmarks.md")
+    page.record("one", "First", [("speed", "1 µs")])
+    page.record("two", "Second", [("speed", "2 µs")])
+    page.record("one", "First", [("speed", "3 µs")])
+    text = page.PAGE.read_text(encoding="utf-8")
+    assert ["First (`one`)", "Second (`two`)"] == [
+        line.removeprefix("## ") for line in text.splitlines() if line.startswith("## ")
+    ]
+    assert ["| speed | 3 µs |", "| speed | 2 µs |"] == [
+        line for line in text.splitlines() if line.startswith("| speed")
+    ]
+    assert 2 == text.count(", Python ")
