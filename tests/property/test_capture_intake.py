@@ -22,6 +22,8 @@ COPIES_MS = 20
 """Copies of a packet come within this."""
 AGAIN_MS = 600
 """After this the same client may use the same port, id and question again."""
+WAITS_MS = 16_000
+"""So long a query that no response has used may still let one in."""
 
 NAMES = ["www.example.com", "www.example.com", "wWw.exAMple.com", "a"]
 CLIENTS = ["10.244.0.37", "10.244.0.37", "10.244.0.38", "fd00::37"]
@@ -198,7 +200,7 @@ def frames_of(chosen: Sequence[Exchange]) -> list[Frame]:
         for copy in range(e.query_copies):
             packet, ethertype = frame(e, message(e, 0x0100), client, ((service, server)[copy % 2], 53), 1)
             made.append((len(made), (now_ms, packet, ethertype, 0)))
-        end_ms = now_ms + 12_000
+        end_ms = now_ms + WAITS_MS
         if e.answer_after_ms is not None:
             at_ms = now_ms + e.answer_after_ms
             for from_server, direction, after_ms in e.copies:
@@ -207,7 +209,8 @@ def frames_of(chosen: Sequence[Exchange]) -> list[Frame]:
                 packet, ethertype = frame(e, message(e, 0x8180), source, client, 1)
                 packet = packet[: len(packet) - e.cut]
                 made.append((len(made), (at_ms, packet, ethertype, direction)))
-            end_ms = at_ms + AGAIN_MS if e.query_copies else end_ms
+            is_used = e.query_copies and not e.cut and e.kind not in ("truncated", "class", "opcode")
+            end_ms = at_ms + AGAIN_MS if is_used else end_ms
         busy[key] = end_ms
     return [each for _, each in sorted(made, key=lambda one: (one[1][0], one[0]))]
 

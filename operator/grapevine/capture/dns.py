@@ -1,8 +1,8 @@
 """DNS message → the response in it. The only module that imports dnslib, and the fence around it.
 
-RFC 1035 §4 (messages, names, compression), RFC 2782 (SRV), RFC 3597 (unknown types). dnslib decodes names, and records of them;
-what it does with hostile ones (RecursionError on pointer chains, seconds on compression bombs, one bad record costs the
-whole message) is kept out by walking each name before it does, within one budget for the message.
+RFC 1035 §4 (messages, names, compression), RFC 2782 (SRV), RFC 3597 (unknown types). dnslib decodes names and records
+that hold some; what it does with hostile ones (RecursionError on pointer chains, seconds on compression bombs, one bad
+record costs the whole message) is kept out by walking each name before it does, within one budget for the message.
 """
 
 import socket

@@ -51,6 +51,7 @@ class Exchanges:
         """Of the running generation: None for a query without response. Callers that cannot afford a call of `ask` or
         `hold` may add a query, and answer one, themselves; they end the generation after `MAX_FRAMES` of each."""
         self._before: dict[bytes, Held | None] = {}
+        self._before_ended_ms = 0
         self.due_ms = 0
         """When the running generation is over."""
         self._waiting: set[bytes] = set()
@@ -129,18 +130,20 @@ class Exchanges:
         if is_early:
             early = [held for held in released.values() if held is not None and held[1] + GENERATION_MS > now_ms]
             self._counters.add(Reason.FOLD_EARLY, len(early))
+        is_young = now_ms < self._before_ended_ms + WAIT_MS
         self._before, self.recent = self.recent, {}
+        self._before_ended_ms = min(now_ms, self.due_ms)
         self.due_ms = now_ms + GENERATION_MS
         if now_ms >= self._waiting_due_ms:
             self._turn_waiting(now_ms)
-        if None in released.values():
+        if is_young and None in released.values():
             self._wait([key for key, held in released.items() if held is None and key not in self._before], now_ms)
         return released.values()
 
     def reset(self) -> None:
         """Forget the queries: the clock was set back. To be called when nothing is held."""
         self._waiting, self._waiting_before = set(), set()
-        self.due_ms = self._waiting_due_ms = 0
+        self.due_ms = self._waiting_due_ms = self._before_ended_ms = 0
 
     def _wait(self, keys: list[bytes], now_ms: int) -> None:
         if len(self._waiting) + len(keys) > MAX_WAITING:

@@ -119,6 +119,14 @@ def test_a_query_is_forgotten_in_the_end(exchanges: Exchanges) -> None:
     assert respond(exchanges, FROM_SERVICE, p.OUTGOING) is Reason.UNSOLICITED
 
 
+@pytest.mark.parametrize(("silence_ms", "expected"), [(3_000, None), (20_000, Reason.UNSOLICITED)])
+def test_a_query_grows_old_in_silence_too(exchanges: Exchanges, silence_ms: int, expected: Reason | None) -> None:
+    exchanges.ask(KEY)
+    for _ in range(2):
+        exchanges.turn(silence_ms)
+    assert respond(exchanges, FROM_SERVICE, p.OUTGOING) is expected
+
+
 def test_queries_forgotten_for_the_cap_are_counted(exchanges: Exchanges, counters: Counters) -> None:
     for number in range(3 * MAX_WAITING):
         exchanges.ask(number.to_bytes(4, "big"))
