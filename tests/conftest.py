@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 from tests.support.api import Api
 from tests.support.controlplane import Binaries, ControlPlane, ControlPlaneError, find_binaries
 from tests.support.coredns import CoreDnsError, find_coredns
@@ -14,6 +15,11 @@ from tests.support.objects import install_crd
 
 _REQUIRED_BY = ("CI", "GRAPEVINE_REQUIRE_CONTROL_PLANE")
 """Variables that turn what is missing from a skip into a failure: nobody reads CI's list of skipped tests."""
+
+
+# Tests assert no timings, and a busy machine is no counterexample
+settings.register_profile("grapevine", deadline=None)
+settings.load_profile("grapevine")
 
 
 @pytest.fixture(scope="session")

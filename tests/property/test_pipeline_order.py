@@ -98,7 +98,7 @@ def evidence_in_order() -> list[Any]:
     return evidence(writer)
 
 
-@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=15, suppress_health_check=[HealthCheck.too_slow])
 @given(st.randoms(use_true_random=False), st.integers(1, 300))
 def test_any_order_and_any_cut_give_the_shops_edges_and_its_one_dead_dependency(random: Random, size: int) -> None:
     batches = cut(observations(), random, size)
@@ -110,7 +110,7 @@ def test_any_order_and_any_cut_give_the_shops_edges_and_its_one_dead_dependency(
     assert pipeline.offer(a_batch(seq=0)) == len(batches)
 
 
-@settings(max_examples=10, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=10, suppress_health_check=[HealthCheck.too_slow])
 @given(st.randoms(use_true_random=False), st.integers(1, 300))
 def test_look_ups_and_connections_in_any_order_give_the_same_evidence(random: Random, size: int) -> None:
     batches = cut((*observations(), *connections()), random, size)

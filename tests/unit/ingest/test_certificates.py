@@ -45,7 +45,7 @@ def test_reads_no_more_authorities_than_a_bound() -> None:
     assert len(material_of({"former-ca.crt": many}).former) == MAX_FORMER
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.sampled_from(sorted(data_of(FULL))), st.integers(0, 900), st.binary(max_size=12))
 def test_no_bytes_in_a_secret_raise(key: str, at: int, put: bytes) -> None:
     data = data_of(FULL)
