@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from tests.support.coredns import find_coredns
 from tests.support.eventually import eventually
 from tests.support.node import Node, NodeError, Pod, Stream
 from tests.support.processes import GRAPEVINE
@@ -86,7 +85,6 @@ def open_rig(*plugins: str, stdout: Stream = None) -> Iterator[Rig]:
         CoreDnsError: CoreDNS was not built.
     """
     require_tools("dnsperf")
-    find_coredns()
     with tempfile.TemporaryDirectory() as path, Node() as node, node.inside(Tally) as tally, tally.serving():
         directory, client, server = Path(path), node.pod(), node.pod()
         with (directory / _COREDNS_LOG).open("wb") as log:
