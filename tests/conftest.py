@@ -1,7 +1,6 @@
 """Fixtures for every suite."""
 
 import itertools
-import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,11 +10,8 @@ from tests.support.api import Api
 from tests.support.controlplane import Binaries, ControlPlane, ControlPlaneError, find_binaries
 from tests.support.coredns import CoreDnsError, find_coredns
 from tests.support.helm import HelmError, find_helm
+from tests.support.missing import ARE_SERVERS_REQUIRED, give_up
 from tests.support.objects import install_crd
-
-_REQUIRED_BY = ("CI", "GRAPEVINE_REQUIRE_CONTROL_PLANE")
-"""Variables that turn what is missing from a skip into a failure: nobody reads CI's list of skipped tests."""
-
 
 # Tests assert no timings, and a busy machine is no counterexample
 settings.register_profile("grapevine", deadline=None)
@@ -28,9 +24,7 @@ def control_plane_binaries() -> Binaries:
     try:
         return find_binaries()
     except ControlPlaneError as error:
-        if any(os.environ.get(variable) for variable in _REQUIRED_BY):
-            pytest.fail(str(error), pytrace=False)
-        pytest.skip(str(error))
+        give_up(str(error), is_required=ARE_SERVERS_REQUIRED)
 
 
 @pytest.fixture(scope="session")
@@ -39,9 +33,7 @@ def coredns_binary() -> Path:
     try:
         return find_coredns()
     except CoreDnsError as error:
-        if any(os.environ.get(variable) for variable in _REQUIRED_BY):
-            pytest.fail(str(error), pytrace=False)
-        pytest.skip(str(error))
+        give_up(str(error), is_required=ARE_SERVERS_REQUIRED)
 
 
 @pytest.fixture(scope="session")
@@ -50,9 +42,7 @@ def helm_binary() -> Path:
     try:
         return find_helm()
     except HelmError as error:
-        if any(os.environ.get(variable) for variable in _REQUIRED_BY):
-            pytest.fail(str(error), pytrace=False)
-        pytest.skip(str(error))
+        give_up(str(error), is_required=ARE_SERVERS_REQUIRED)
 
 
 @pytest.fixture(scope="session")

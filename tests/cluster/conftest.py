@@ -11,6 +11,7 @@ from tests.cluster.installation import NEWCOMER, install, start_shop, wait_for_s
 from tests.cluster.newcomer import NAMESPACE
 from tests.cluster.node import Node, is_built, why_impossible
 from tests.support.kubectl import KubectlError
+from tests.support.missing import give_up
 
 IMAGES = Path(__file__).parents[2] / "out" / "images"
 
@@ -20,7 +21,7 @@ def image_archives() -> dict[str, Path]:
     """The archives of `make image-archive`, by target."""
     archives = {target: IMAGES / f"{target}.tar" for target in ("capture", "operator")}
     if not all(path.exists() for path in archives.values()):
-        _give_up("the images are not built: make image-archive")
+        give_up("the images are not built: make image-archive")
     return archives
 
 
@@ -35,9 +36,9 @@ def node(image_archives: dict[str, Path], tmp_path_factory: pytest.TempPathFacto
             yield cluster
         return
     if reason := why_impossible():
-        _give_up(reason)
+        give_up(reason)
     if not is_built():
-        _give_up("what a node needs is not built: make test-cluster")
+        give_up("what a node needs is not built: make test-cluster")
     with Node(tmp_path_factory.mktemp("node"), *image_archives.values()) as node:
         yield node
 
@@ -99,9 +100,3 @@ def _answer(node: Node, *command: str) -> str:
         return node.kubectl.run(*command)
     except KubectlError as error:
         return str(error)
-
-
-def _give_up(reason: str) -> None:
-    if os.environ.get("CI"):
-        pytest.fail(reason, pytrace=False)
-    pytest.skip(reason)

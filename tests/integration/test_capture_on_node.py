@@ -10,6 +10,7 @@ from tests.support import packets as p
 from tests.support.accounts import imbalance
 from tests.support.eventually import eventually
 from tests.support.fake_operator import FakeOperator
+from tests.support.missing import give_up
 from tests.support.node import SERVICE, Node, NodeError, Pod
 from tests.support.processes import GRAPEVINE
 
@@ -59,7 +60,7 @@ def node() -> Iterator[Node]:
         with Node() as made:
             yield made
     except NodeError as error:
-        pytest.skip(str(error))
+        give_up(str(error))
 
 
 @pytest.fixture

@@ -14,6 +14,7 @@ from tests.support import packets as p
 from tests.support.coredns import CoreDns, ask
 from tests.support.eventually import eventually
 from tests.support.fake_operator import FakeOperator
+from tests.support.missing import give_up
 from tests.support.processes import start_dnstap
 from tests.support.unbound import Unbound, find_unbound
 
@@ -123,7 +124,7 @@ def unbound_program() -> str:
     """Unbound with dnstap; skips the test where there is none."""
     program = find_unbound()
     if program is None:
-        pytest.skip("no Unbound with dnstap: apt-get install unbound")
+        give_up("no Unbound with dnstap: apt-get install unbound")
     return program
 
 

@@ -6,6 +6,7 @@ import sys
 from collections.abc import Iterator
 
 import pytest
+from tests.support.missing import give_up
 from tests.support.node import GATEWAY, SERVICE, Node, NodeError, Pod
 
 pytestmark = pytest.mark.root
@@ -70,7 +71,7 @@ def node() -> Iterator[Node]:
         with Node() as made:
             yield made
     except NodeError as error:
-        pytest.skip(str(error))
+        give_up(str(error))
 
 
 class Source:

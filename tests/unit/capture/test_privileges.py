@@ -5,21 +5,18 @@ import re
 import shutil
 import subprocess
 import sys
-import sysconfig
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import NamedTuple
 
+import dnslib
 import pytest
 from tests.support.eventually import eventually
+from tests.support.missing import give_up, needs_root
 
-pytestmark = [
-    pytest.mark.root,
-    pytest.mark.skipif(
-        os.geteuid() != 0 or shutil.which("setpriv") is None or shutil.which("unshare") is None,
-        reason="needs root and util-linux, to have privileges that can be given up",
-    ),
-]
+pytestmark = [pytest.mark.root, needs_root("setpriv", "unshare")]
 
 SOURCE = Path(__file__).parents[3] / "operator"
 USER = 65_532
@@ -39,23 +36,33 @@ thread.join()
 """
 
 
-def environment() -> dict[str, str]:
-    packages = sysconfig.get_path("purelib")
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("GRAPEVINE_")}
-    return {**kept, "PYTHONPATH": f"{SOURCE}:{packages}", "PYTHONDONTWRITEBYTECODE": "1"}
+class Python(NamedTuple):
+    """An interpreter that every user may read, and what lets it find packages that every user may read."""
+
+    path: str
+    environment: dict[str, str]
 
 
 @pytest.fixture(scope="module")
-def python() -> str:
-    """An interpreter, and packages, that every user may read: not where they are in root's home."""
+def python() -> Iterator[Python]:
+    """Copies of the packages, for they and the interpreter may be in root's home."""
+    with tempfile.TemporaryDirectory() as directory:
+        Path(directory).chmod(0o755)
+        for package in (SOURCE / "grapevine", Path(dnslib.__file__).parent):
+            shutil.copytree(package, Path(directory, package.name), ignore=shutil.ignore_patterns("__pycache__"))
+        kept = {name: value for name, value in os.environ.items() if not name.startswith("GRAPEVINE_")}
+        environment = {**kept, "PYTHONPATH": directory, "PYTHONDONTWRITEBYTECODE": "1"}
+        paths = (sys.executable, "/usr/bin/python3")
+        path = next((each for each in paths if _is_for_everybody(each, environment)), None)
+        yield Python(path or give_up(f"no Python >= 3.11 here that user {USER} may read"), environment)
+
+
+def _is_for_everybody(path: str, environment: dict[str, str]) -> bool:
     program = "import os, sys, dnslib, grapevine; assert sys.version_info >= (3, 11); print(os.__file__)"
-    for each in (sys.executable, "/usr/bin/python3"):
-        found = subprocess.run([each, "-c", program], env=environment(), capture_output=True, text=True)
-        as_user = ["setpriv", f"--reuid={USER}", f"--regid={USER}", "--clear-groups"]
-        readable = [*as_user, "test", "-r", found.stdout.strip(), "-a", "-r", str(SOURCE)]
-        if found.returncode == 0 and subprocess.run(readable).returncode == 0:
-            return each
-    pytest.skip(f"no Python here that user {USER} may read")
+    found = subprocess.run([path, "-c", program], env=environment, capture_output=True, text=True)
+    as_user = ["setpriv", f"--reuid={USER}", f"--regid={USER}", "--clear-groups"]
+    readable = [*as_user, "test", "-r", found.stdout.strip(), "-a", "-r", environment["PYTHONPATH"]]
+    return found.returncode == 0 and subprocess.run(readable).returncode == 0
 
 
 def statuses(text: str) -> list[dict[str, int]]:
@@ -70,24 +77,24 @@ def statuses(text: str) -> list[dict[str, int]]:
     return threads
 
 
-def drop(python: str, *words: str, before: tuple[str, ...] = ()) -> tuple[list[dict[str, int]], str]:
+def drop(python: Python, *words: str, before: tuple[str, ...] = ()) -> tuple[list[dict[str, int]], str]:
     """Return what a process and a later thread of it have left, and what it logged."""
-    command = [*before, python, "-c", DROP, *words]
-    done = subprocess.run(command, env=environment(), capture_output=True, text=True, timeout=60, check=True)
+    command = [*before, python.path, "-c", DROP, *words]
+    done = subprocess.run(command, env=python.environment, capture_output=True, text=True, timeout=60, check=True)
     return statuses(done.stdout), done.stderr
 
 
-def test_root_becomes_a_user_without_capabilities(python: str) -> None:
+def test_root_becomes_a_user_without_capabilities(python: Python) -> None:
     threads, logged = drop(python, str(USER))
     assert threads == [{"user": USER, "no_new_privs": 1, **NONE}] * 2
     assert logged == ""
 
 
-def test_root_may_stay_root_without_capabilities(python: str) -> None:
+def test_root_may_stay_root_without_capabilities(python: Python) -> None:
     assert drop(python, "0")[0] == [{"user": 0, "no_new_privs": 1, **NONE}] * 2
 
 
-def test_root_stays_root_where_the_user_could_not_read_what_is_needed(python: str, tmp_path: Path) -> None:
+def test_root_stays_root_where_the_user_could_not_read_what_is_needed(python: Python, tmp_path: Path) -> None:
     token = tmp_path / "token"
     token.write_text("secret")
     token.chmod(0o640)
@@ -96,13 +103,13 @@ def test_root_stays_root_where_the_user_could_not_read_what_is_needed(python: st
     assert logged.startswith("staying root, without capabilities")
 
 
-def test_root_stays_root_where_it_may_not_change(python: str) -> None:
+def test_root_stays_root_where_it_may_not_change(python: Python) -> None:
     threads, logged = drop(python, str(USER), before=("setpriv", "--bounding-set=-all,+net_raw"))
     assert threads == [{"user": 0, "no_new_privs": 1, **NONE, "CapBnd": NET_RAW}] * 2
     assert logged.startswith("staying root, without capabilities")
 
 
-def test_a_container_that_has_net_raw_alone_gives_it_up(python: str) -> None:
+def test_a_container_that_has_net_raw_alone_gives_it_up(python: Python) -> None:
     only = ("--inh-caps=-all,+net_raw", "--ambient-caps=-all,+net_raw", "--bounding-set=-all,+net_raw")
     before = ("setpriv", f"--reuid={USER}", f"--regid={USER}", "--clear-groups", *only)
     threads, logged = drop(python, str(USER), before=before)
@@ -112,10 +119,19 @@ def test_a_container_that_has_net_raw_alone_gives_it_up(python: str) -> None:
 
 
 @contextmanager
-def capturing(python: str, *words: str) -> Iterator[int]:
+def capturing(python: Python, *words: str) -> Iterator[int]:
     """Run the real command in a network namespace of its own; yields its id."""
-    command = ["unshare", "--net", python, "-m", "grapevine.cli.main", "capture", "--operator", "http://127.0.0.1:1"]
-    process = subprocess.Popen([*command, *words], env=environment(), stderr=subprocess.DEVNULL)
+    command = [
+        "unshare",
+        "--net",
+        python.path,
+        "-m",
+        "grapevine.cli.main",
+        "capture",
+        "--operator",
+        "http://127.0.0.1:1",
+    ]
+    process = subprocess.Popen([*command, *words], env=python.environment, stderr=subprocess.DEVNULL)
     try:
         yield process.pid
     finally:
@@ -124,7 +140,7 @@ def capturing(python: str, *words: str) -> Iterator[int]:
 
 
 @pytest.mark.parametrize(("words", "user"), [((), USER), (("--user", "1234"), 1234), (("--user", "0"), 0)])
-def test_the_running_capture_has_no_privilege_left(python: str, words: tuple[str, ...], user: int) -> None:
+def test_the_running_capture_has_no_privilege_left(python: Python, words: tuple[str, ...], user: int) -> None:
     with capturing(python, *words) as pid:
         tasks = Path(f"/proc/{pid}/task")
         eventually(lambda: len(list(tasks.iterdir())) > 1, timeout_s=30)  # the sender is started when all is given up

@@ -12,6 +12,7 @@ import pytest
 from tests.support import packets as p
 from tests.support import taps as t
 from tests.support.eventually import eventually
+from tests.support.missing import give_up
 
 from grapevine.capture.counters import Counters, Reason
 from grapevine.capture.sources import dnstap
@@ -165,7 +166,7 @@ def test_a_unix_socket_is_taken_over_from_the_dead_and_removed_at_the_end(stack:
 
 def test_an_ipv4_sender_keeps_its_address_where_both_families_are_listened_on(stack: ExitStack) -> None:
     if not socket.has_ipv6:
-        pytest.skip("no IPv6")
+        give_up("this Python has no IPv6")
     rig = Rig(ListenAddress("::", 0, ""), stack)
     rig.sender(t.START).send_taps(t.message(RESPONSE))
     rig.until(lambda: rig.taps)

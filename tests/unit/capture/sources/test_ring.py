@@ -14,7 +14,7 @@ from grapevine.capture.sources.bpf import empty_filter
 from grapevine.capture.sources.ring import BLOCK_BYTES, RING_BLOCKS, Ring
 from grapevine.model.errors import PermanentInputError
 
-pytestmark = pytest.mark.skipif(not hasattr(os, "memfd_create"), reason="needs Linux")
+pytestmark = pytest.mark.skipif(not hasattr(os, "memfd_create"), reason="needs memfd_create, which Linux alone has")
 
 SOL_PACKET, RX_RING, STATISTICS = 263, 5, 6
 KERNEL, USER = 0, 1
