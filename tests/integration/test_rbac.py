@@ -9,18 +9,17 @@ import pytest
 from tests.support.api import Api
 from tests.support.controlplane import Binaries, ControlPlane
 from tests.support.eventually import eventually
+from tests.support.granted import CA, INTENTS, freshly_installed, granting_plane
 from tests.support.kubelet import CAPTURE, Kubelet
 from tests.support.manifests import Object, rights, rules_of
-from tests.support.objects import SHOP, install_crd, load_cluster, replay_pod_events
+from tests.support.objects import SHOP
 from tests.support.processes import Operator, TlsOperator, start_capture
 from tests.support.truth import intents_of, shop_truth
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(180)]
 
 OPERATOR = "system:serviceaccount:grapevine-system:grapevine-operator"
-INTENTS = "k8s.otterize.com/v2beta1"
 RBAC = "rbac.authorization.k8s.io/v1"
-CA = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"namespace": CAPTURE, "name": "grapevine-ca"}}
 PCAP = SHOP / "capture.pcap"
 SAID_TIMEOUT_S = 60.0
 
@@ -65,27 +64,15 @@ GRANTS = [
 
 @pytest.fixture(scope="module")
 def plane(control_plane_binaries: Binaries, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ControlPlane]:
-    """An API server with the CRD, the shop's history, and what the manifests grant; shared by this module."""
-    with ControlPlane(tmp_path_factory.mktemp("rbac"), control_plane_binaries) as plane:
-        with plane.api() as api:
-            install_crd(api)
-            loaded = load_cluster(api)
-            for _ in replay_pod_events(api, loaded=loaded):
-                pass
-            for document in rights():
-                api.apply(document, manager="tests")
+    """An API server with the shop and what the manifests grant; shared by this module."""
+    with granting_plane(tmp_path_factory.mktemp("rbac"), control_plane_binaries) as plane:
         yield plane
 
 
 @pytest.fixture
 def api(plane: ControlPlane) -> Iterator[Api]:
-    """The API server as freshly installed: no ClientIntents, the Secret empty, nothing published."""
-    with plane.api() as connection:
-        for resource in connection.list(INTENTS, "ClientIntents"):
-            connection.delete(resource)
-        secret = connection.get("v1", "Secret", "grapevine-system", "grapevine-serving")
-        connection.request("PUT", connection.path_of(secret), {**secret, "data": None})
-        connection.delete(CA)
+    """The API server as freshly installed."""
+    with freshly_installed(plane) as connection:
         yield connection
 
 

@@ -17,9 +17,9 @@ from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 from tests.support.api import Api
 from tests.support.controlplane import Binaries, ControlPlane
 from tests.support.eventually import eventually
+from tests.support.granted import INTENTS, freshly_installed, granting_plane
 from tests.support.kubelet import CAPTURE, Kubelet, bind_pod, request_token
-from tests.support.manifests import rights
-from tests.support.objects import SHOP, install_crd, load_cluster, replay_pod_events
+from tests.support.objects import SHOP
 from tests.support.packets import a_batch
 from tests.support.processes import GRAPEVINE, Operator, TlsOperator, start_capture
 from tests.support.truth import intents_of, shop_truth
@@ -31,34 +31,20 @@ from grapevine.wire.schema import CONTENT_TYPE, PATH, Reply
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(300)]
 
-GROUP_VERSION = "k8s.otterize.com/v2beta1"
 PCAP = SHOP / "capture.pcap"
 
 
 @pytest.fixture(scope="module")
 def plane(control_plane_binaries: Binaries, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ControlPlane]:
-    """An API server with the CRD, the shop's history, and what the manifests grant; shared by this module."""
-    with ControlPlane(tmp_path_factory.mktemp("transport"), control_plane_binaries) as plane:
-        with plane.api() as api:
-            install_crd(api)
-            loaded = load_cluster(api)
-            for _ in replay_pod_events(api, loaded=loaded):
-                pass
-            for document in rights():
-                api.apply(document, manager="tests")
+    """An API server with the shop and what the manifests grant; shared by this module."""
+    with granting_plane(tmp_path_factory.mktemp("transport"), control_plane_binaries) as plane:
         yield plane
 
 
 @pytest.fixture
 def api(plane: ControlPlane) -> Iterator[Api]:
-    """The API server as freshly installed: no ClientIntents, the Secret empty, nothing published."""
-    with plane.api() as connection:
-        for resource in connection.list(GROUP_VERSION, "ClientIntents"):
-            connection.delete(resource)
-        secret = connection.get("v1", "Secret", "grapevine-system", "grapevine-serving")
-        connection.request("PUT", connection.path_of(secret), {**secret, "data": None})
-        for each in connection.list("v1", "ConfigMap", CAPTURE):
-            connection.delete({"apiVersion": "v1", "kind": "ConfigMap", **each})
+    """The API server as freshly installed."""
+    with freshly_installed(plane) as connection:
         yield connection
 
 
@@ -105,7 +91,7 @@ def test_maps_the_shop_with_no_right_but_those_of_the_manifests(
     output, _ = capture.communicate(timeout=120)
 
     assert capture.returncode == 0, output
-    assert shop_truth() == intents_of(api.list(GROUP_VERSION, "ClientIntents"))
+    assert shop_truth() == intents_of(api.list(INTENTS, "ClientIntents"))
     assert 0 == operator.stop()
     assert "orbidden" not in operator.log_text()
     assert " 403" not in operator.log_text()

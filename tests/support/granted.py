@@ -1,0 +1,40 @@
+"""An API server that has the shop and grants exactly what the manifests do."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from tests.support.api import Api
+from tests.support.controlplane import Binaries, ControlPlane
+from tests.support.kubelet import CAPTURE
+from tests.support.manifests import rights
+from tests.support.objects import install_crd, load_cluster, replay_pod_events
+
+INTENTS = "k8s.otterize.com/v2beta1"
+CA = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"namespace": CAPTURE, "name": "grapevine-ca"}}
+
+
+@contextmanager
+def granting_plane(directory: Path, binaries: Binaries) -> Iterator[ControlPlane]:
+    """Run an API server with the CRD, the shop's history, and what the manifests grant."""
+    with ControlPlane(directory, binaries) as plane:
+        with plane.api() as api:
+            install_crd(api)
+            loaded = load_cluster(api)
+            for _ in replay_pod_events(api, loaded=loaded):
+                pass
+            for document in rights():
+                api.apply(document, manager="tests")
+        yield plane
+
+
+@contextmanager
+def freshly_installed(plane: ControlPlane) -> Iterator[Api]:
+    """Bring it back to its first moment: no ClientIntents, the Secret empty, nothing published."""
+    with plane.api() as connection:
+        for resource in connection.list(INTENTS, "ClientIntents"):
+            connection.delete(resource)
+        secret = connection.get("v1", "Secret", "grapevine-system", "grapevine-serving")
+        connection.request("PUT", connection.path_of(secret), {**secret, "data": None})
+        connection.delete(CA)
+        yield connection
