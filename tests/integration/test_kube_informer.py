@@ -16,6 +16,7 @@ from grapevine.kube.errors import ExpiredError
 from grapevine.kube.informer import Informers
 from grapevine.kube.session import Session
 from grapevine.model.errors import RetryableError
+from grapevine.model.rbac import RbacRule
 from grapevine.resolver.records import OwnerRecord, PodRecord, RecordGone
 
 pytestmark = pytest.mark.integration
@@ -172,8 +173,10 @@ async def test_a_forbidden_kind_is_named_with_the_rule_that_is_missing(
         following = asyncio.create_task(informers.run())
         with pytest.raises(RetryableError) as late:
             await informers.wait_synced(1)
+        refused = informers.failing()
         following.cancel()
 
     text = str(late.value)
     assert text.startswith("not synced after 1 s: EndpointSlice (GET /apis/discovery.k8s.io/v1/endpointslices: 403")
     assert 'grant it: apiGroups: ["discovery.k8s.io"], resources: [endpointslices], verbs: [list]' in text
+    assert refused["EndpointSlice"].rule == RbacRule("discovery.k8s.io", "endpointslices", ("list", "watch"))

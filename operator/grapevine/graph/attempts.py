@@ -50,6 +50,10 @@ class Attempts:
             for name, f in self._failures.items()
         ]
 
+    def count_dead(self) -> int:
+        """Return the look-ups of these names."""
+        return sum(failure.seen.count for failure in self._failures.values())
+
     def answer(self, name: str) -> bool:
         """Note that a name resolved, and withdraw the failures that explains."""
         if name in self._answered and not self._failures:
@@ -88,10 +92,12 @@ class Attempts:
             seen = Seen(lookup.first_ms, lookup.last_ms, lookup.count)
             self._failures[min(names, key=len)] = _Failure(names, lookup.rcode, seen)
             if len(self._failures) > self._max_failures:
-                self._failures.popitem(last=False)
+                _, oldest = self._failures.popitem(last=False)
                 self._tally.overflow["failures-full"] += 1
+                self._tally.lookups["failures-full"] += oldest.seen.count
             return True
-        known.seen.add(lookup.first_ms, lookup.last_ms, lookup.count)
+        if not known.seen.add(lookup.first_ms, lookup.last_ms, lookup.count):
+            self._tally.lookups["resent"] += lookup.count
         known.rcode = lookup.rcode
         if known.names <= names:
             return False

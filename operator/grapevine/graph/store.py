@@ -4,6 +4,7 @@ The store keeps what was asked for (destinations) with who stands behind it now 
 gets a second owner moves its edges instead of leaving a wrong one behind. Readers see edges, grouped by target.
 """
 
+from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
@@ -69,6 +70,7 @@ class GraphStore:
         """Take in one look-up, and where it came from."""
         client = self._client(lookup.client)
         if client is None:
+            self.tally.lookups["clients-full"] += lookup.count
             return
         if lookup.destination is None:
             has_changed = client.attempts.fail(lookup)
@@ -85,11 +87,14 @@ class GraphStore:
         """Take in connections; return whether they are of the map: no name or workload explains any other address."""
         client = self._client(connection.client)
         if client is None:
+            self.tally.connections["clients-full"] += connection.count
             return True
         destinations = [connection.destination] if connection.destination else self._addresses.dial(connection)
+        is_in = False
         for destination in destinations:
             known = client.sightings.get(destination)
             sighting = known or self._enter(client, connection.client, destination, target_of)
+            is_in |= sighting is not None
             if sighting is not None and self._connect(
                 sighting,
                 [(connection.port, connection.proto)],
@@ -99,6 +104,8 @@ class GraphStore:
             ):
                 self._dirty.add(connection.client)
             self._trace(client, destination, trace)
+        if destinations:
+            self.tally.connections["edge" if is_in else "destinations-full"] += connection.count
         return bool(destinations)
 
     def is_looked_up(self, connection: Connection) -> bool:
@@ -145,6 +152,7 @@ class GraphStore:
                 sighting.connections, sighting.ports = replace(seen), set(ports)
             if is_asked or not sighting.connections:
                 sighting.lookups, sighting.is_answered = seen, is_answered
+                self.tally.restored += count
             count = 0
             self._dirty.add(ref)
             if is_answered:
@@ -154,6 +162,7 @@ class GraphStore:
         """Take a dead dependency back from the cluster's status."""
         client = self._client(dead.client)
         if client is not None and client.attempts.restore_dead(dead):
+            self.tally.restored += dead.count
             self._dirty.add(dead.client)
 
     def take_dirty(self) -> set[WorkloadRef]:
@@ -204,6 +213,17 @@ class GraphStore:
         """Return the addresses the client connects to that no look-up of its led to, and that are nobody's here."""
         return self._addresses.unnamed(ref)
 
+    def booked_lookups(self) -> Counter[str]:
+        """Return what became of the look-ups given to `add` or restored, each counted once; O(destinations)."""
+        booked = Counter(self.tally.lookups) + Counter(self.tally.folded)
+        for ref, client in self._clients.items():
+            itself = WorkloadTarget(ref)
+            booked["dead"] += client.attempts.count_dead()
+            for sighting in client.sightings.values():
+                if sighting.lookups is not None:
+                    booked["itself" if sighting.target == itself else "edge"] += sighting.lookups.count
+        return booked
+
     def metrics(self) -> list[Metric]:
         """Return the map's size and what its bounds kept out."""
         destinations = sum(len(c.sightings) for c in self._clients.values())
@@ -250,6 +270,7 @@ class GraphStore:
         """Count a look-up of a destination; return whether that is news."""
         sighting = client.sightings.get(destination) or self._enter(client, lookup.client, destination, target_of)
         if sighting is None:
+            self.tally.lookups["destinations-full"] += lookup.count
             return False
         if sighting.lookups is None:
             sighting.lookups = Seen(lookup.first_ms, lookup.last_ms, lookup.count)
@@ -262,7 +283,8 @@ class GraphStore:
         if is_news:
             client.attempts.fold("NODATA", sighting.lookups.count)
             sighting.is_answered, sighting.lookups.count = True, 0
-        sighting.lookups.add(lookup.first_ms, lookup.last_ms, lookup.count)
+        if not sighting.lookups.add(lookup.first_ms, lookup.last_ms, lookup.count):
+            self.tally.lookups["resent"] += lookup.count
         return is_news
 
     def _join_connections(self, client: _Client, lookup: Lookup, destination: Destination) -> bool:

@@ -1,5 +1,6 @@
 """Numbers that edges and attempts keep together."""
 
+from collections import Counter
 from dataclasses import dataclass, field
 
 _BOUNDS = (
@@ -23,12 +24,16 @@ class Seen:
     counted_through_ms: int = 0
     """Observations up to here were counted before a restart: sent again, they add nothing."""
 
-    def add(self, first_ms: int, last_ms: int, count: int) -> None:
-        """Count look-ups or connections."""
-        if last_ms > self.counted_through_ms:
-            self.count += count
-        self.first_ms = min(self.first_ms, first_ms)
-        self.last_ms = max(self.last_ms, last_ms)
+    def add(self, first_ms: int, last_ms: int, count: int) -> bool:
+        """Take in look-ups or connections; return whether they were counted, and not before a restart already."""
+        if first_ms < self.first_ms:
+            self.first_ms = first_ms
+        if last_ms > self.last_ms:
+            self.last_ms = last_ms
+        if last_ms <= self.counted_through_ms:
+            return False
+        self.count += count
+        return True
 
     def join(self, other: "Seen") -> None:
         """Take in what was counted apart."""
@@ -45,6 +50,12 @@ class GraphTally:
     """What the bounds kept out, by bound."""
     folded: dict[str, int] = field(default_factory=lambda: {"search-list": 0, "nodata-twin": 0})
     """Failed look-ups that an answer to another variant of the name, or question, explains."""
+    lookups: Counter[str] = field(default_factory=Counter)
+    """Look-ups that are in no sighting and no failure, by what became of them: a bound, or `resent`."""
+    connections: Counter[str] = field(default_factory=Counter)
+    """All connections taken in, by what became of them: `edge`, or a bound."""
+    restored: int = 0
+    """Look-ups that came back with the objects' status."""
 
     def fold(self, rcode: str, count: int) -> str:
         """Count failed look-ups that are explained; return by which reason."""

@@ -12,6 +12,8 @@ WINDOW_MS = 600_000
 """A finding speaks of the last one to two of these."""
 _MAX_ADDRESSES = 20_000
 _MAX_SENDERS = 10_000
+_MAX_NODE_RESOLVERS = 4
+_LINK_LOCAL = ("169.254.", "fe80:")
 _SOURCES = frozenset({"packet", "pcap", "dnstap", "log"})
 """A sender may call its source anything; any other is counted as `other`."""
 
@@ -48,6 +50,7 @@ class BlindSpots:
         self._senders: dict[str, Sender] = {}
         self._lookups: tuple[Counter[tuple[str, Whose]], ...] = (Counter(), Counter())
         self._addresses: tuple[dict[str, Whose], ...] = ({}, {})
+        self._node_resolvers: tuple[set[str], ...] = (set(), set())
         self._began_ms: int | None = None
 
     def note_sender(self, stream: str, sender: Sender) -> None:
@@ -65,11 +68,21 @@ class BlindSpots:
         elif now_ms - self._began_ms >= WINDOW_MS:
             self._lookups = (self._lookups[1], Counter())
             self._addresses = (self._addresses[1], {})
+            self._node_resolvers = (self._node_resolvers[1], set())
             self._began_ms = now_ms
         self._lookups[1][source if source in _SOURCES else "other", whose] += count
         newest = self._addresses[1]
         if ip in newest or len(newest) < _MAX_ADDRESSES:
             newest[ip] = whose
+
+    def note_resolver(self, ip: str) -> None:
+        """Take in who answered a pod for a name of the cluster: a link-local address is on the pod's own node."""
+        if ip.startswith(_LINK_LOCAL) and len(self._node_resolvers[1]) < _MAX_NODE_RESOLVERS:
+            self._node_resolvers[1].add(ip)
+
+    def node_resolvers(self) -> frozenset[str]:
+        """Return the link-local addresses that answered for the cluster's names in the windows, up to 8."""
+        return frozenset(self._node_resolvers[0] | self._node_resolvers[1])
 
     def senders(self) -> list[Sender]:
         """Return the capture processes remembered, the one silent longest first."""

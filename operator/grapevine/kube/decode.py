@@ -13,6 +13,8 @@ from typing import TypeVar
 import msgspec
 
 from grapevine.kube import objects
+from grapevine.kube.cluster_facts import Role
+from grapevine.kube.recognise import try_recognise
 from grapevine.model.errors import PermanentInputError
 from grapevine.resolver.records import (
     Endpoint,
@@ -114,7 +116,11 @@ def _decoder(struct: type[_Struct], to_record: Callable[[_Struct], Record]) -> C
 def _owner_of(kind: str) -> Callable[[objects.Owner], OwnerRecord]:
     def to_record(owner: objects.Owner) -> OwnerRecord:
         meta = owner.metadata
-        return OwnerRecord(intern(meta.namespace), kind, intern(meta.name), intern(meta.uid), _controller(meta))
+        known = try_recognise(kind, meta.namespace, meta.name, meta.labels or {}) if kind == "DaemonSet" else None
+        is_dns_cache = known is not None and known.role is Role.DNS_CACHE
+        return OwnerRecord(
+            intern(meta.namespace), kind, intern(meta.name), intern(meta.uid), _controller(meta), is_dns_cache
+        )
 
     return to_record
 

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 import msgspec
 
 from grapevine.model.errors import GrapevineError, PermanentInputError, RetryableError
+from grapevine.model.rbac import RbacRule
 
 _MAX_MESSAGE_CHARS = 500
 _VERBS = {"POST": "create", "PUT": "update", "PATCH": "patch", "DELETE": "delete"}
@@ -21,6 +22,15 @@ class NotFoundError(PermanentInputError):
 
 class ConflictError(RetryableError):
     """409: the object changed or appeared meanwhile, or another manager owns a field."""
+
+
+class ForbiddenError(PermanentInputError):
+    """403: a right is missing."""
+
+    def __init__(self, said: str, rule: RbacRule | None) -> None:
+        """Take what the server said; the rule goes into the text, `None` is for what is no resource."""
+        super().__init__(said)
+        self.rule = rule
 
 
 class ExpiredError(RetryableError):
@@ -45,7 +55,8 @@ def refusal(
         case 401:
             return RetryableError(f"{said}; the API server does not accept our credentials, renew them")
         case 403:
-            return PermanentInputError(f"{said}; grant it: {_rbac_rule(method, path, query)}")
+            rule = try_rule(method, path, query)
+            return ForbiddenError(f"{said}; grant it: {rule or f'nonResourceURLs: [{path}], verbs: [get]'}", rule)
         case 404:
             return NotFoundError(said)
         case 409:
@@ -83,14 +94,13 @@ def _parse(body: bytes | msgspec.Raw) -> _Status:
         return _Status()
 
 
-def _rbac_rule(method: str, path: str, query: Mapping[str, str]) -> str:
-    """Return the rule of a ClusterRole that would allow the request."""
+def try_rule(method: str, path: str, query: Mapping[str, str]) -> RbacRule | None:
+    """Return the rule of a ClusterRole that would allow the request; None for a path that is no resource's."""
     root, *rest = path.strip("/").split("/")
     group, rest = ("", rest[1:]) if root == "api" else (rest[0] if rest else "", rest[2:])
     if rest[:1] == ["namespaces"] and len(rest) > 2:
         rest = rest[2:]
     if not rest:
-        return f"nonResourceURLs: [{path}], verbs: [get]"
-    resource = "/".join((rest[0], *rest[2:]))
+        return None
     reads = "watch" if "watch" in query else "get" if len(rest) > 1 else "list"
-    return f'apiGroups: ["{group}"], resources: [{resource}], verbs: [{_VERBS.get(method, reads)}]'
+    return RbacRule(group, "/".join((rest[0], *rest[2:])), (_VERBS.get(method, reads),))

@@ -12,13 +12,15 @@ import contextlib
 import logging
 import random
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 from grapevine.kube.cache import KINDS, Cache, Change, Kind
 from grapevine.kube.decode import ObjectDecoder
-from grapevine.kube.errors import ExpiredError, SilentError
+from grapevine.kube.errors import ExpiredError, ForbiddenError, SilentError, try_rule
 from grapevine.kube.session import Session
 from grapevine.model.errors import GrapevineError, PermanentInputError, RetryableError
 from grapevine.model.metric import Metric
+from grapevine.model.rbac import RbacRule, Refusal
 
 PAGE_SIZE = 500
 """Objects in one list page: 3.7 MB of JSON for pods, 10 ms to decode."""
@@ -101,8 +103,8 @@ class Informer:
         """Watches opened anew because nothing came."""
         self.last_heard_ms = clock()
         """When the server last said anything, a bookmark included."""
-        self.last_error = ""
-        """Why the newest request failed; empty while all is well."""
+        self.refusal: Refusal | None = None
+        """Why the newest request failed; None while all is well."""
         self._session = session
         self._on_records = on_records
         self._clock = clock
@@ -166,7 +168,7 @@ class Informer:
         accept = _PARTIAL if self.kind.partial else _JSON
         heard = self.events
         async with self._session.watch(self.kind.path, query, accept=accept, inactivity_s=INACTIVITY_S) as lines:
-            self.last_error = ""
+            self.refusal = None
             self._behind.discard(self.kind.name)
             async for line in lines:
                 event = self.cache.apply_event(line, self._clock())
@@ -179,13 +181,13 @@ class Informer:
     def _heard(self, changes: Sequence[Change]) -> None:
         self.last_heard_ms = self._clock()
         self._backoff_s = MIN_BACKOFF_S
-        self.last_error = ""
+        self.refusal = None
         if changes:
             self._on_records(list(changes))
 
     async def _back_off(self, error: GrapevineError) -> None:
         self.failures += 1
-        self.last_error = str(error)
+        self.refusal = Refusal(str(error), self._missing_rule() if isinstance(error, ForbiddenError) else None)
         self._behind.add(self.kind.name)
         asked_s = error.after_s if isinstance(error, RetryableError) else None
         wait_s = min(MAX_BACKOFF_S, max(asked_s or 0.0, self._backoff_s * random.uniform(0.5, 1.0)))  # noqa: S311
@@ -198,6 +200,11 @@ class Informer:
             await self._behind.wait_for_recovery(wait_s)
         else:
             await asyncio.sleep(wait_s)
+
+    def _missing_rule(self) -> RbacRule | None:
+        """Return the whole rule that following the kind needs: without both verbs it cannot."""
+        rule = try_rule("GET", self.kind.path, {})
+        return replace(rule, verbs=("list", "watch")) if rule else None
 
 
 class Informers:
@@ -237,7 +244,9 @@ class Informers:
                     await informer.synced.wait()
         except TimeoutError as error:
             late = [
-                f"{i.kind.name} ({i.last_error or 'still listing'})" for i in self._informers if not i.synced.is_set()
+                f"{i.kind.name} ({i.refusal.reason if i.refusal else 'still listing'})"
+                for i in self._informers
+                if not i.synced.is_set()
             ]
             raise RetryableError(f"not synced after {timeout_s:.0f} s: {'; '.join(late)}") from error
 
@@ -245,9 +254,9 @@ class Informers:
         """Return the kinds that were not listed completely yet."""
         return tuple(informer.kind.name for informer in self._informers if not informer.synced.is_set())
 
-    def failing(self) -> dict[str, str]:
+    def failing(self) -> dict[str, Refusal]:
         """Return the kinds whose newest request failed, each with why."""
-        return {informer.kind.name: informer.last_error for informer in self._informers if informer.last_error}
+        return {informer.kind.name: informer.refusal for informer in self._informers if informer.refusal}
 
     def metrics(self) -> list[Metric]:
         """Return the state of every kind."""

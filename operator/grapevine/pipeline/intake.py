@@ -7,9 +7,11 @@ from collections.abc import Callable, Iterable
 
 from grapevine.graph.store import GraphStore
 from grapevine.insight.blind_spots import BlindSpots, Sender, Whose
+from grapevine.model.account import Account
 from grapevine.model.connection import Connection
 from grapevine.model.metric import Metric
-from grapevine.model.observation import DnsObservation, Observation
+from grapevine.model.observation import ConnObservation, DnsObservation, Observation
+from grapevine.model.target import ServiceDestination
 from grapevine.model.trace import Trace
 from grapevine.model.workload import WorkloadRef
 from grapevine.resolver.index import ClusterIndex
@@ -63,6 +65,8 @@ class Intake:
         """The batch whose slices are being taken in: it is not whole, whatever became of what it has parked so far."""
         self._touched: set[WorkloadRef] = set()
         self._counts: Counter[str] = Counter()
+        self._taken_in: Counter[type] = Counter()
+        """Look-ups and connections, by the class of their observation."""
         self.unresolved = UnresolvedTally()
         self.left_out = LeftOut(max_clients)
         self.blind_spots = BlindSpots()
@@ -120,6 +124,21 @@ class Intake:
         touched, self._touched = self._touched, set()
         return touched
 
+    def accounts(self) -> dict[str, Account]:
+        """Return the accounts of `lookups` and `connections`; O(destinations + parked)."""
+        tally, parked = self._graph.tally, Counter[type]()
+        for each in self._parking.waiting():
+            parked[type(each)] += each.count
+        booked = {
+            "lookups": self._graph.booked_lookups() + self.unresolved.by_reason,
+            "connections": tally.connections + self.unresolved.connections_by_reason,
+        }
+        restored = {"lookups": tally.restored}
+        return {
+            name: Account(self._taken_in[kind], restored.get(name, 0), booked[name] + Counter({"parked": parked[kind]}))
+            for name, kind in (("lookups", DnsObservation), ("connections", ConnObservation))
+        }
+
     def metrics(self) -> list[Metric]:
         """Return what was taken in and what waits."""
         return [
@@ -147,6 +166,7 @@ class Intake:
 
     def _take_in(self, observation: Observation, node: str, batch: BatchId, clients: set[WorkloadRef]) -> None:
         self._counts["observations"] += 1
+        self._taken_in[type(observation)] += observation.count
         # A sender's clock must not age tombstones faster than time passes.
         self._observed_ms = max(self._observed_ms, min(observation.last_ms, self._clock()))
         if not self._resolve(observation, node, clients, is_final=False):
@@ -173,6 +193,8 @@ class Intake:
         else:
             self._graph.add(found, self._index.target_of, self._trace(observation))
             self._note(observation, Whose.POD)
+            if isinstance(found.destination, ServiceDestination) and isinstance(observation, DnsObservation):
+                self.blind_spots.note_resolver(observation.resolver_ip)
         clients.add(found.client)
         self._touched.add(found.client)
         return True

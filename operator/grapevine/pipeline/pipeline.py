@@ -139,6 +139,10 @@ class Pipeline:
         """Return the pods that are the cluster's DNS now, by namespace and name."""
         return tuple(DnsPod(p.namespace, p.name, p.ips[0] if p.ips else "") for p in self.intake.dns_pods())
 
+    def refused_writes(self) -> tuple[int, str]:
+        """Return how many workloads' objects cannot be written, and why the last of them."""
+        return self._reconciler.refused()
+
     async def run(self) -> None:
         """Work until cancelled."""
         async with asyncio.TaskGroup() as tasks:

@@ -2,17 +2,22 @@
 
 from collections.abc import Callable, Mapping, Sequence
 
-from grapevine.insight.doctor import Facts, judge
+from grapevine.insight.doctor import judge
 from grapevine.insight.explain import Explanation
+from grapevine.insight.facts import Facts
+from grapevine.model.account import Account
 from grapevine.model.finding import Finding, Level
 from grapevine.model.metric import Metric
+from grapevine.model.rbac import Refusal
 from grapevine.pipeline.pipeline import Pipeline
 
 
 class PipelineViews:
     """Reads a pipeline. `refused` tells the kinds the informers cannot follow now; `clock` gives milliseconds."""
 
-    def __init__(self, pipeline: Pipeline, refused: Callable[[], Mapping[str, str]], clock: Callable[[], int]) -> None:
+    def __init__(
+        self, pipeline: Pipeline, refused: Callable[[], Mapping[str, Refusal]], clock: Callable[[], int]
+    ) -> None:
         self._pipeline = pipeline
         self._refused = refused
         self._clock = clock
@@ -22,7 +27,7 @@ class PipelineViews:
         return self._pipeline.explainer.explain(namespace, name, kind, asked)
 
     def findings(self) -> Sequence[Finding]:
-        """Return what the map does not see, and what to do; O(pods)."""
+        """Return what the map does not see, and what to do; O(pods + destinations)."""
         pipeline = self._pipeline
         spots = pipeline.intake.blind_spots
         pods, host_pods = pipeline.index.count_pods()
@@ -39,12 +44,33 @@ class PipelineViews:
                 untrusted=pipeline.intake.unresolved.by_reason["untrusted-resolver"],
                 refused=self._refused(),
                 overflow=pipeline.graph.tally.overflow,
+                dns_caches=[f"{each.namespace}/{each.name}" for each in pipeline.index.dns_caches()],
+                node_resolvers=spots.node_resolvers(),
+                accounts=self.accounts(),
+                refused_writes=pipeline.refused_writes(),
             )
         )
 
+    def accounts(self) -> Mapping[str, Account]:
+        """Return what became of every look-up and connection; O(destinations)."""
+        return self._pipeline.intake.accounts()
+
     def metrics(self) -> list[Metric]:
-        """Return which findings there are."""
+        """Return which findings there are, and the accounts."""
         bad = (Level.WARNING, Level.BLOCKER)
         samples = {finding.check: float(finding.level in bad) for finding in self.findings()}
         text = "1 where `grapevine doctor` has a warning or blocker, by its code."
-        return [Metric("grapevine_findings", "gauge", text, samples, "code")]
+        booked = "taken in, by what became of them; `missing` is what is booked nowhere, and always 0."
+        return [
+            Metric("grapevine_findings", "gauge", text, samples, "code"),
+            *(
+                Metric(
+                    f"grapevine_{name}_booked",
+                    "gauge",
+                    f"{name.capitalize()} {booked}",
+                    {**account.booked, "missing": account.missing},
+                    "as",
+                )
+                for name, account in self.accounts().items()
+            ),
+        ]

@@ -51,6 +51,7 @@ class Reconciler:
         self._wake = asyncio.Event()
         self._refusals: dict[WorkloadRef, int] = {}
         """Clients whose newest write was refused, and how often in a row."""
+        self._last_refusal = ""
         self._warned_ms: dict[str, int] = {}
         self.writes: Counter[str] = Counter()
         """Writes by change (`Create`, `ApplySpec`, `ApplyStatus`), and those that were `retried` or `refused`."""
@@ -73,6 +74,10 @@ class Reconciler:
     def depth(self) -> int:
         """Clients waiting or being written."""
         return len(self._queue)
+
+    def refused(self) -> tuple[int, str]:
+        """Return how many clients' newest write was refused, and why the last one was; none, and the text is old."""
+        return len(self._refusals), self._last_refusal
 
     def metrics(self) -> list[Metric]:
         """Return the loop's own measurements."""
@@ -148,6 +153,7 @@ class Reconciler:
         except PermanentInputError as e:
             self.writes["refused"] += 1
             self._refusals[client] = refusals + 1
+            self._last_refusal = str(e)
             self._warn("ClientIntents refused", client, e)
             return False, _REFUSED_AFTER_MS if refusals else _REFUSED_AGAIN_MS
         self._warn("ClientIntents keeps changing under us, will retry", client, None)

@@ -127,6 +127,10 @@ class ClusterIndex:
         """Return the names of the cluster's nodes."""
         return frozenset(self._nodes)
 
+    def dns_caches(self) -> list[OwnerRecord]:
+        """Return the DaemonSets of NodeLocal DNSCache that are there; O(owners)."""
+        return self._owners.dns_caches()
+
     def count_pods(self) -> tuple[int, int]:
         """Return the pods there are now: with an address of their own, and on the network of their node."""
         hosts = sum(self._pods[uid].host_network for uid in self._pod_uids.values())

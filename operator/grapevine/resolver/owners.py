@@ -71,6 +71,16 @@ class OwnerIndex:
             owner = record.owner
         return Root(owner.kind, owner.name, is_certain=True)
 
+    def dns_caches(self) -> list[OwnerRecord]:
+        """Return the DaemonSets of NodeLocal DNSCache that are there; O(owners)."""
+        return [
+            record
+            for key, generations in self._records.items()
+            if key[1] == "DaemonSet"
+            for record in generations.values()
+            if record.is_dns_cache and (*key, record.uid) not in self._gone_ms
+        ]
+
     def _above(self, owned: Iterable[tuple[str, OwnerKey]]) -> set[tuple[str, str, str]]:
         found: set[tuple[str, str, str]] = set()
         for namespace, first in owned:

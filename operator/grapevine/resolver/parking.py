@@ -1,6 +1,7 @@
 """Observations that wait for an object still under way. Pure; bounded; the clock is an argument."""
 
 from collections import deque
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from grapevine.model.observation import Observation
@@ -36,6 +37,10 @@ class Parking:
     def is_half_full(self) -> bool:
         """Whether what may as well not wait should not."""
         return len(self._parked) >= self._max_parked // 2
+
+    def waiting(self) -> Iterator[Observation]:
+        """Yield what waits."""
+        return (parked.observation for parked in self._parked)
 
     def try_add(self, observation: Observation, node: str, batch: BatchId, now_ms: int) -> bool:
         """Let an observation wait; False where there is no room, and the caller decides with what is known."""

@@ -48,6 +48,8 @@ class OwnerRecord:
     name: str
     uid: str
     owner: OwnerKey | None
+    is_dns_cache: bool = False
+    """A DaemonSet of NodeLocal DNSCache: it asks the cluster's DNS for the pods of its node."""
 
 
 @dataclass(frozen=True, slots=True)

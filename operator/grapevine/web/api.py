@@ -8,6 +8,7 @@ no origin is allowed to read. docs/reference/api.md lists the endpoints.
 
 import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import asdict
 from typing import Protocol
 
 import msgspec
@@ -15,6 +16,7 @@ from aiohttp import web
 
 from grapevine import __version__
 from grapevine.insight.explain import Explanation
+from grapevine.model.account import Account
 from grapevine.model.errors import PermanentInputError
 from grapevine.model.finding import Finding
 from grapevine.model.loopback import is_loopback
@@ -38,6 +40,9 @@ class Views(Protocol):
     def findings(self) -> Sequence[Finding]:
         """Return what the map does not see, and what to do."""
 
+    def accounts(self) -> Mapping[str, Account]:
+        """Return what became of every look-up and connection taken in."""
+
 
 class BadQueryError(PermanentInputError):
     """The query is not one of this endpoint's; the text goes into the 400 reply."""
@@ -58,7 +63,8 @@ def explain(views: Views, query: Mapping[str, str]) -> object:
 
 def doctor(views: Views, _query: Mapping[str, str]) -> object:
     """Answer `/api/v1/doctor`."""
-    return {"version": __version__, "findings": views.findings()}
+    accounts = {name: {**asdict(each), "missing": each.missing} for name, each in views.accounts().items()}
+    return {"version": __version__, "findings": views.findings(), "accounts": accounts}
 
 
 ROUTES: Mapping[str, Callable[[Views, Mapping[str, str]], object]] = {

@@ -1,12 +1,18 @@
 """What the doctor makes of facts: healthy, and each blind spot by itself."""
 
+import json
 from dataclasses import replace
 
 import pytest
 
+from grapevine.capture.counters import Reason as CaptureReason
 from grapevine.insight.blind_spots import WINDOW_MS, BlindSpots, Sender, Whose
-from grapevine.insight.doctor import CODES, Facts, judge
+from grapevine.insight.doctor import CODES, judge
+from grapevine.insight.facts import Facts
+from grapevine.insight.sources import LOSSES
+from grapevine.model.account import Account
 from grapevine.model.finding import Finding, Level
+from grapevine.model.rbac import RbacRule, Refusal
 
 NOW = 1_700_000_000_000
 SENDER = Sender("n1", ("packet",), NOW, 0, {})
@@ -25,6 +31,8 @@ HEALTHY = Facts(
 )
 HALF_HOSTS = {("packet", Whose.NODE): 60, ("packet", Whose.POD): 40}
 TOLD = Sender("", ("dnstap",), NOW, 0, {})
+CACHE = "kube-system/node-local-dns"
+LINK_LOCAL = "169.254.20.10"
 
 
 def of(code: str, facts: Facts) -> Finding:
@@ -46,7 +54,7 @@ def test_a_healthy_cluster_is_all_well_and_every_check_is_told() -> None:
         ("SourceSilent", Level.BLOCKER, replace(HEALTHY, senders=(replace(SENDER, heard_ms=NOW - 61_000),))),
         ("SourceSilent", Level.BLOCKER, replace(HEALTHY, senders=(replace(SENDER, sources=()),))),
         ("SourceSilent", Level.WARNING, replace(HEALTHY, nodes=frozenset({"n1", "n2"}))),
-        ("ObjectsUnread", Level.BLOCKER, replace(HEALTHY, refused={"Pod": "403"})),
+        ("ObjectsUnread", Level.BLOCKER, replace(HEALTHY, refused={"Pod": Refusal("403")})),
         ("ClientIPMasked", Level.WARNING, replace(HEALTHY, lookups={("dnstap", Whose.NODE): 100})),
         ("ClientsUnmapped", Level.WARNING, replace(HEALTHY, addresses={Whose.POD: 5, Whose.NOBODY: 5})),
         ("ClientsUnmapped", Level.UNKNOWN, replace(HEALTHY, addresses={})),
@@ -56,6 +64,10 @@ def test_a_healthy_cluster_is_all_well_and_every_check_is_told() -> None:
         ("ClockSkew", Level.WARNING, replace(HEALTHY, senders=(replace(SENDER, ahead_ms=-6_000),))),
         ("Losses", Level.NOTE, replace(HEALTHY, senders=(replace(SENDER, counters={"kernel-drops": 3}),))),
         ("Losses", Level.NOTE, replace(HEALTHY, overflow={"clients-full": 1})),
+        ("WritesRefused", Level.WARNING, replace(HEALTHY, refused_writes=(3, "403"))),
+        ("ClientIPMasked", Level.WARNING, replace(HEALTHY, senders=(TOLD,), dns_caches=(CACHE,))),
+        ("ClientIPMasked", Level.WARNING, replace(HEALTHY, senders=(TOLD,), node_resolvers=frozenset({LINK_LOCAL}))),
+        ("Unaccounted", Level.WARNING, replace(HEALTHY, accounts={"lookups": Account(3, 0, {"edge": 2})})),
     ],
 )  # fmt: skip
 def test_a_blind_spot_says_what_it_means_and_what_to_do(code: str, level: Level, facts: Facts) -> None:
@@ -74,6 +86,9 @@ def test_a_blind_spot_says_what_it_means_and_what_to_do(code: str, level: Level,
         ("ClockSkew", replace(HEALTHY, senders=(replace(SENDER, ahead_ms=5_000),))),
         ("ClockSkew", replace(HEALTHY, senders=(replace(SENDER, sources=("pcap",), ahead_ms=-86_400_000),))),
         ("ResolverUnknown", replace(HEALTHY, untrusted=20)),
+        ("ClientIPMasked", replace(HEALTHY, dns_caches=(CACHE,))),
+        ("ClientIPMasked", replace(HEALTHY, senders=(replace(TOLD, heard_ms=NOW - 61_000),), dns_caches=(CACHE,))),
+        ("Unaccounted", replace(HEALTHY, accounts={"lookups": Account(3, 2, {"edge": 2, "reverse": 3})})),
     ],
 )  # fmt: skip
 def test_what_is_as_it_must_be_is_no_finding(code: str, facts: Facts) -> None:
@@ -114,3 +129,60 @@ def test_sources_made_up_by_a_sender_are_one() -> None:
         spots.note_lookup("10.0.0.1", f"made-up-{number}", Whose.POD, 1, NOW)
 
     assert spots.lookups() == {("other", Whose.POD): 100}
+
+
+def test_a_missing_right_is_named_with_the_command_that_restores_it() -> None:
+    rules = (RbacRule("", "pods", ("list", "watch")), RbacRule("apps", "deployments", ("list", "watch")))
+    finding = of("ObjectsUnread", replace(HEALTHY, refused={r.resource: Refusal("403", r) for r in rules}))
+    prefix = "kubectl apply -k deploy/, or: kubectl patch clusterrole grapevine-operator --type=json -p '"
+
+    assert finding.remedy.startswith(prefix)
+    assert [
+        {
+            "op": "add",
+            "path": "/rules/-",
+            "value": {"apiGroups": [""], "resources": ["pods"], "verbs": ["list", "watch"]},
+        },
+        {
+            "op": "add",
+            "path": "/rules/-",
+            "value": {"apiGroups": ["apps"], "resources": ["deployments"], "verbs": ["list", "watch"]},
+        },
+    ] == json.loads(finding.remedy.removeprefix(prefix).removesuffix("'"))
+
+
+def test_a_server_that_is_away_is_no_missing_right() -> None:
+    finding = of("ObjectsUnread", replace(HEALTHY, refused={"Pod": Refusal("no answer in time")}))
+
+    assert "kubectl patch" not in finding.remedy
+
+
+def test_the_cache_between_is_named_with_the_sources_that_hear_it_instead_of_the_pods() -> None:
+    finding = of("ClientIPMasked", replace(HEALTHY, senders=(TOLD,), dns_caches=(CACHE,)))
+
+    assert finding.found == f"NodeLocal DNSCache ({CACHE}) asks for the pods, and only dnstap is heard"
+
+
+def test_every_reason_of_the_account_is_told_the_edges_first() -> None:
+    booked = {"reverse": 5, "edge": 2, "host-network": 1}
+    finding = of("Unaccounted", replace(HEALTHY, accounts={"lookups": Account(8, 0, booked)}))
+
+    assert finding.found == "8 lookups: edge 2, reverse 5, host-network 1"
+
+
+def test_every_loss_that_capture_counts_is_a_loss_of_the_doctors() -> None:
+    may_count_twice = {CaptureReason.FOLD_EARLY}
+
+    assert {r.value for r in set(CaptureReason) - may_count_twice if r.kind == "loss"} == set(LOSSES)
+
+
+def test_link_local_resolvers_are_remembered_for_two_windows() -> None:
+    spots = BlindSpots()
+    for address in (LINK_LOCAL, "10.96.0.10"):
+        spots.note_resolver(address)
+    spots.note_lookup("10.0.0.1", "packet", Whose.POD, 1, NOW)
+    spots.note_lookup("10.0.0.1", "packet", Whose.POD, 1, NOW + WINDOW_MS)
+    assert spots.node_resolvers() == {LINK_LOCAL}
+
+    spots.note_lookup("10.0.0.1", "packet", Whose.POD, 1, NOW + 2 * WINDOW_MS)
+    assert spots.node_resolvers() == set()

@@ -256,3 +256,21 @@ def test_knows_the_kinds_that_become_records() -> None:
 
     assert decoder.knows("CronJob")
     assert not decoder.knows("Secret")
+
+
+@pytest.mark.parametrize(
+    ("kind", "metadata", "is_dns_cache"),
+    [
+        ("DaemonSet", {"namespace": "kube-system", "name": "node-local-dns"}, True),
+        ("DaemonSet", {"namespace": "dns", "name": "cache", "labels": {"k8s-app": "node-local-dns"}}, True),
+        ("DaemonSet", {"namespace": "kube-system", "name": "kube-proxy"}, False),
+        ("Deployment", {"namespace": "kube-system", "name": "node-local-dns"}, False),
+    ],
+)
+def test_nodelocal_dnscache_is_known_by_its_daemonset(
+    kind: str, metadata: dict[str, object], is_dns_cache: bool
+) -> None:
+    record = ObjectDecoder(()).decode(kind, json.dumps({"metadata": metadata}).encode())
+
+    assert isinstance(record, OwnerRecord)
+    assert record.is_dns_cache is is_dns_cache

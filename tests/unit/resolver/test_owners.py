@@ -1,5 +1,7 @@
 """From a pod to the workload it is of."""
 
+from dataclasses import replace
+
 import pytest
 from tests.support.builders import T0, a_deployment, a_pod, a_workload, an_index, an_owner, owned_by
 
@@ -150,3 +152,12 @@ def test_the_end_of_an_owner_never_heard_of_is_harmless() -> None:
     index.forget_before(T0 + 10**9)
 
     assert index.workload_of(a_pod(owner=owned_by("Job", "x")))[1] is False
+
+
+def test_a_dns_cache_is_known_until_its_daemonset_goes() -> None:
+    cache = replace(an_owner("DaemonSet", "node-local-dns"), is_dns_cache=True)
+    index = an_index(cache, an_owner("DaemonSet", "kube-proxy"))
+    assert index.dns_caches() == [cache]
+
+    index.apply([RecordGone(cache, T0)])
+    assert index.dns_caches() == []

@@ -11,6 +11,7 @@ from tests.support.builders import a_workload
 
 from grapevine import __version__
 from grapevine.insight.explain import Explanation, Verdict
+from grapevine.model.account import Account
 from grapevine.model.errors import PermanentInputError
 from grapevine.model.finding import Finding, Level
 from grapevine.web.api import ApiServer
@@ -29,6 +30,9 @@ class FakeViews:
 
     def findings(self) -> list[Finding]:
         return [Finding("ClockSkew", Level.WARNING, "clocks are off")]
+
+    def accounts(self) -> dict[str, Account]:
+        return {"lookups": Account(5, 1, {"edge": 4, "reverse": 2})}
 
 
 @pytest.fixture
@@ -76,7 +80,9 @@ async def test_tells_its_version(server: ApiServer) -> None:
 async def test_tells_what_the_doctor_found(server: ApiServer) -> None:
     finding = {"check": "ClockSkew", "level": "warning", "found": "clocks are off", "means": "", "remedy": ""}
 
-    assert await ask(server, "/api/v1/doctor") == (200, {"version": __version__, "findings": [finding]})
+    account = {"taken_in": 5, "restored": 1, "booked": {"edge": 4, "reverse": 2}, "missing": 0}
+    answer = {"version": __version__, "findings": [finding], "accounts": {"lookups": account}}
+    assert await ask(server, "/api/v1/doctor") == (200, answer)
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,130 @@
+"""What becomes of what is heard: whose it is, whose word counts, what may be read and written. Pure."""
+
+import json
+
+from grapevine.insight.blind_spots import Whose
+from grapevine.insight.facts import FEW, Facts, some
+from grapevine.model.finding import Finding, Level
+
+_EDGE = "edge"
+_PATCH = "kubectl patch clusterrole grapevine-operator --type=json"
+
+
+def objects_unread(facts: Facts) -> Finding:
+    """Judge which kinds the informers cannot follow, and whether a right is why."""
+    code = "ObjectsUnread"
+    if not facts.refused:
+        return Finding(code, Level.OK, "every kind is followed")
+    texts = [f"{kind}: {refusal.reason}" for kind, refusal in sorted(facts.refused.items())]
+    rules = sorted({refusal.rule for refusal in facts.refused.values() if refusal.rule})
+    patch = [
+        {
+            "op": "add",
+            "path": "/rules/-",
+            "value": {"apiGroups": [rule.group], "resources": [rule.resource], "verbs": list(rule.verbs)},
+        }
+        for rule in rules
+    ]
+    return Finding(
+        code,
+        Level.BLOCKER,
+        some(texts),
+        "what happened to these objects since is not known; after five minutes the map is decided with what was",
+        f"kubectl apply -k deploy/, or: {_PATCH} -p '{json.dumps(patch)}'"
+        if rules
+        else "the API server is away, or refuses: its own log says more; the operator asks again by itself",
+    )
+
+
+def writes_refused(facts: Facts) -> Finding:
+    """Judge whether what is known can be written."""
+    code = "WritesRefused"
+    clients, reason = facts.refused_writes
+    if not clients:
+        return Finding(code, Level.OK, "every object could be written")
+    return Finding(
+        code,
+        Level.WARNING,
+        f"the objects of {clients:,} workloads cannot be written; the last: {reason}",
+        "the map knows their edges and the cluster does not; they are tried again every minute",
+        "grant the rule, mend the quota or the admission webhook that the text names",
+    )
+
+
+def clients_unmapped(facts: Facts) -> Finding:
+    """Judge how many of the client addresses are a pod's."""
+    code = "ClientsUnmapped"
+    total, pods = sum(facts.addresses.values()), facts.addresses.get(Whose.POD, 0)
+    nobody = facts.addresses.get(Whose.NOBODY, 0)
+    if not total:
+        return Finding(code, Level.UNKNOWN, "no look-up came in the last ten minutes")
+    found = f"{pods} of {total} client addresses are a pod's"
+    if nobody * 10 > total:
+        return Finding(
+            code,
+            Level.WARNING,
+            f"{found}; {nobody} are nobody's",
+            "what asks from there is in no map: machines outside the cluster, or an overlay that rewrites addresses",
+            'look at grapevine_lookups_unresolved_total{reason="no-pod"}, and at the CNI\'s masquerading',
+        )
+    return Finding(code, Level.OK, found)
+
+
+def host_network(facts: Facts) -> Finding:
+    """Judge how much is asked from the nodes' own network."""
+    code = "HostNetwork"
+    total = sum(facts.lookups.values())
+    hosts = sum(n for (_, whose), n in facts.lookups.items() if whose == Whose.NODE)
+    share = f"{100 * hosts // total} % of {total:,} look-ups" if total else "no look-ups"
+    found = f"{share}; {facts.host_pods} of {facts.pods + facts.host_pods} pods are on the host network"
+    if total >= FEW and hosts * 2 > total:
+        means = "pods on the host network share the address of their node: their look-ups are counted, and are no edges"
+        return Finding(
+            code, Level.WARNING, found, means, "give these pods a network of their own where they can do with it"
+        )
+    return Finding(code, Level.OK, found)
+
+
+def resolver_unknown(facts: Facts) -> Finding:
+    """Judge whether it is known whose answers count."""
+    code = "ResolverUnknown"
+    if not facts.is_dns_known:
+        return Finding(
+            code,
+            Level.WARNING,
+            "no Service on port 53 in kube-system or openshift-dns is known",
+            "every server's answers are believed, also for names of the cluster",
+            "--dns-servers with the addresses of the cluster's DNS",
+        )
+    total = sum(facts.lookups.values())
+    if facts.untrusted > max(FEW, total // 10):
+        return Finding(
+            code,
+            Level.WARNING,
+            f"{facts.untrusted:,} look-ups were answered, or told of, by servers that are not the cluster's DNS",
+            "they are left out: either somebody forges answers, or pods have a resolver of their own",
+            "if it is a resolver of yours: --dns-servers",
+        )
+    return Finding(code, Level.OK, "the cluster's DNS is known")
+
+
+def unaccounted(facts: Facts) -> Finding:
+    """Judge whether every look-up and connection taken in is an edge's, or counted by exactly one reason."""
+    code = "Unaccounted"
+    missing = {name: account.missing for name, account in facts.accounts.items() if account.missing}
+    parts: list[str] = []
+    for name, account in facts.accounts.items():
+        total = account.taken_in + account.restored
+        shares = sorted(account.booked.items(), key=lambda item: (item[0] != _EDGE, -item[1], item[0]))
+        reasons = ", ".join(f"{reason} {count:,}" for reason, count in shares)
+        parts.append(f"{total:,} {name}" + (f": {reasons}" if reasons else ""))
+    found = "; ".join(parts) or "nothing was taken in"
+    if not missing:
+        return Finding(code, Level.OK, found)
+    return Finding(
+        code,
+        Level.WARNING,
+        f"{found}; booked nowhere, or twice: {some([f'{name} {count:,}' for name, count in missing.items()])}",
+        "a defect of Grapevine's: something that was heard is in no edge and under no reason",
+        "please report it with the output of: grapevine doctor -o json",
+    )

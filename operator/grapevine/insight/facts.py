@@ -1,0 +1,54 @@
+"""What the doctor judges, as values. No judgement here.
+
+`insight.sources` and `insight.coverage` judge, `insight.doctor` puts the findings in order.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from grapevine.insight.blind_spots import Sender, Whose
+from grapevine.model.account import Account
+from grapevine.model.rbac import Refusal
+
+FEW = 20
+"""Fewer look-ups than this say nothing about shares."""
+_SHOWN = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What is judged."""
+
+    now_ms: int
+    nodes: frozenset[str]
+    """Of the cluster."""
+    pods: int
+    """With an address of their own."""
+    host_pods: int
+    """On the network of their node."""
+    senders: Sequence[Sender]
+    lookups: Mapping[tuple[str, Whose], int]
+    """Of the last windows, by source."""
+    addresses: Mapping[Whose, int]
+    is_dns_known: bool
+    """Whether Services of the cluster's DNS are known, or servers were set."""
+    untrusted: int
+    """Look-ups left out because of who answered, since the start."""
+    refused: Mapping[str, Refusal]
+    """Kinds the informers cannot follow now."""
+    overflow: Mapping[str, int]
+    """What the map's bounds kept out, by bound."""
+    dns_caches: Sequence[str] = ()
+    """DaemonSets of NodeLocal DNSCache, `namespace/name`."""
+    node_resolvers: frozenset[str] = frozenset()
+    """Link-local addresses that answered pods for names of the cluster in the last windows."""
+    accounts: Mapping[str, Account] = field(default_factory=dict)
+    """Of `lookups` and `connections`."""
+    refused_writes: tuple[int, str] = (0, "")
+    """Clients whose object cannot be written, and why the last of them."""
+
+
+def some(texts: Sequence[str]) -> str:
+    """Return the first few, and how many more there are."""
+    more = f" and {len(texts) - _SHOWN} more" if len(texts) > _SHOWN else ""
+    return ", ".join(texts[:_SHOWN]) + more
