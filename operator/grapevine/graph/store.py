@@ -19,6 +19,7 @@ from grapevine.model.edge import DeadDependency, Edge, UnnamedAddress
 from grapevine.model.lookup import Lookup
 from grapevine.model.metric import Metric
 from grapevine.model.target import (
+    CLUSTERSET_DOMAIN,
     Destination,
     DomainDestination,
     ServiceDestination,
@@ -349,8 +350,9 @@ class GraphStore:
 def destination_name(destination: Destination, cluster_domain: str) -> str:
     """Return the complete name of a destination; empty for a pod's address, whose workload is all that lasts."""
     match destination:
-        case ServiceDestination(namespace, service, host):
-            return f"{host + '.' if host else ''}{service}.{namespace}.svc.{cluster_domain}"
+        case ServiceDestination(namespace, service, host, port, in_clusterset):
+            domain = CLUSTERSET_DOMAIN if in_clusterset else cluster_domain
+            return ".".join(filter(None, (port, host, service, namespace, "svc", domain)))
         case DomainDestination(domain):
             return domain
         case WorkloadDestination():

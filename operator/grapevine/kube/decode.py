@@ -6,7 +6,7 @@ Only the fields of `kube.objects` are ever built: 10,000 pods take 0.2 s CPU whe
 
 import datetime
 import ipaddress
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from sys import intern
 from typing import TypeVar
 
@@ -134,7 +134,14 @@ def _service(service: objects.Service) -> ServiceRecord:
         external_name=spec.external_name.rstrip(".").lower() if spec.type == "ExternalName" else "",
         ports=tuple(each.port for each in spec.ports or ()),
         cluster_ips=_canonical(spec.cluster_ips or (spec.cluster_ip,)),
+        srv_names=_srv_names(spec.ports or ()),
     )
+
+
+def _srv_names(ports: Sequence[objects.ServicePort]) -> tuple[str, ...]:
+    if not any(port.name for port in ports):
+        return ()
+    return tuple(intern(f"_{port.name}._{port.protocol.lower()}") if port.name else "" for port in ports)
 
 
 def _slice(endpoint_slice: objects.Slice) -> SliceRecord:

@@ -75,6 +75,8 @@ class Owner(msgspec.Struct):
 
 class ServicePort(msgspec.Struct):
     port: int
+    name: str = ""
+    protocol: str = "TCP"
 
 
 class ServiceSpec(msgspec.Struct, rename="camel"):

@@ -8,6 +8,9 @@ from dataclasses import dataclass
 
 from grapevine.model.workload import WorkloadRef
 
+CLUSTERSET_DOMAIN = "clusterset.local"
+"""Domain of the Services that several clusters share; KEP-1645 (Multi-Cluster Services) fixes it."""
+
 
 @dataclass(frozen=True, slots=True, order=True)
 class ServiceDestination:
@@ -17,6 +20,10 @@ class ServiceDestination:
     service: str
     host: str = ""
     """Host name of one pod behind a headless Service (`redis-0`); empty for the Service itself."""
+    port: str = ""
+    """`_name._protocol` of the port that an SRV name asks for (RFC 2782); empty for every other name."""
+    in_clusterset: bool = False
+    """Asked for under `CLUSTERSET_DOMAIN`: pods of other clusters may stand behind it too."""
 
 
 @dataclass(frozen=True, slots=True, order=True)

@@ -17,15 +17,15 @@ class Dialled:
     def destination_of(
         self, observation: ConnObservation, client: WorkloadRef, *, is_final: bool
     ) -> Destination | Unresolved | None:
-        """Return who has the address in the cluster: None where nobody has, or a node, which is many things."""
+        """Return who has the address in the cluster: None where nobody has, or a node, which is many things.
+
+        A pod's address is its workload, whichever Services list it; one that no pod has may be a Service's.
+        """
         ip = observation.dst_ip
-        if service := self._index.service_at(ip, observation.dst_port):
-            return ServiceDestination(service.namespace, service.name)
-        if self._index.is_host_address(ip):
-            return None
-        pod = self._index.pod_at(ip, observation.last_ms)
+        pod = None if self._index.is_host_address(ip) else self._index.pod_at(ip, observation.last_ms)
         if pod is None:
-            return None
+            service = self._index.service_at(ip, observation.dst_port)
+            return ServiceDestination(service.namespace, service.name) if service else None
         workload, is_certain = self._index.workload_of(pod)
         if not is_certain and not is_final:
             return Unresolved(Reason.OWNER_UNKNOWN)

@@ -71,8 +71,8 @@ class DnsServers:
     def _is_endpoint(self, ip: str, at_ms: int) -> bool:
         services = self.services()
         pod = self._index.pod_at(ip, at_ms)
-        if pod is not None:
-            return self._index.is_behind(pod, services)
+        if pod is not None and self._index.is_behind(pod, services):
+            return True
         return any(ip in self._index.bare_addresses_behind(each) for each in services)
 
     def _is_listed(self, ip: str) -> bool:

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Set
 
 from grapevine.model.identity import ObjectName
 from grapevine.model.target import (
+    CLUSTERSET_DOMAIN,
     Destination,
     DomainDestination,
     InternetTarget,
@@ -16,7 +17,8 @@ from grapevine.model.target import (
 )
 from grapevine.model.workload import ServiceRef, WorkloadRef
 from grapevine.resolver.addresses import AddressIndex
-from grapevine.resolver.names import try_service_name
+from grapevine.resolver.external_names import ExternalNames
+from grapevine.resolver.names import is_address, try_pod_name
 from grapevine.resolver.owners import OwnerIndex
 from grapevine.resolver.records import (
     NodeRecord,
@@ -32,7 +34,8 @@ from grapevine.resolver.service_addresses import ServiceAddresses
 OWNER_KINDS = frozenset({"ReplicaSet", "Deployment", "StatefulSet", "DaemonSet", "Job", "CronJob"})
 """Owner kinds the informers deliver; any other kind ends a chain with its own name and kind."""
 _API_SERVER = ServiceRef("default", "kubernetes")
-_MAX_EXTERNAL_NAME_HOPS = 8
+_NOW_MS = 1 << 62
+"""After every start, and after every end that is known."""
 _MAX_NODES = 10_000
 """Nodes whose capture reported addresses; a capture without a node's name counts as a new one each time it starts."""
 _WORKLOAD_NAME = re.compile(r"[A-Za-z0-9_-]{1,253}")
@@ -56,11 +59,13 @@ class ClusterIndex:
         self._services_on: dict[int, set[ServiceRef]] = {}
         self._slices: dict[ServiceRef, dict[str, SliceRecord]] = {}
         self._services_of_pod: dict[tuple[str, str], set[ServiceRef]] = {}
+        self._backing: dict[ServiceRef, frozenset[WorkloadRef | None]] = {}
+        """Owners of the endpoints of Services asked about since they last changed."""
         self._last_owner: dict[ServiceRef, WorkloadRef] = {}
         self._nodes: dict[str, tuple[str, ...]] = {}
         self._host_ips: frozenset[str] = frozenset()
         self._reported_host_ips: dict[str, tuple[str, ...]] = {}
-        self._external_aliases: dict[ServiceRef, set[ServiceRef]] = {}
+        self._external_names = ExternalNames(cluster_domain)
 
     # --- feeding
 
@@ -86,7 +91,9 @@ class ClusterIndex:
                     changed |= self._put_slice(record, gone=gone)
                 case NodeRecord():
                     self._put_node(record, gone=gone)
-        return changed
+        for service in changed:
+            self._backing.pop(service, None)
+        return self._external_names.with_aliases(changed)
 
     def put_host_ips(self, node: str, ips: tuple[str, ...]) -> None:
         """Take in the addresses a capture process reports of its own node."""
@@ -162,6 +169,8 @@ class ClusterIndex:
         """Whether the pod stands, or stood until it went, behind one of these Services."""
         if not services.isdisjoint(self._services_of_pod.get((pod.namespace, pod.name), ())):
             return True
+        if not services.isdisjoint(self._services_listing(pod.ips)):
+            return True
         if self._pod_uids.get((pod.namespace, pod.name)) == pod.uid and pod.end_ms is None:
             return False
         # No slice lists a pod that is gone, and its last look-ups may arrive later: its workload still tells.
@@ -173,7 +182,7 @@ class ClusterIndex:
         return self._services_on.get(port, frozenset())
 
     def service_at(self, ip: str, port: int) -> ServiceRef | None:
-        """Return the Service that has this ClusterIP, or an endpoint at that address and port that is no pod."""
+        """Return the Service that has this ClusterIP, or an endpoint at that address and port that names no pod."""
         return self._service_addresses.at(ip, port)
 
     def is_in_cluster(self, ip: str, at_ms: int) -> bool:
@@ -183,10 +192,32 @@ class ClusterIndex:
     def pods_behind(self, service: ServiceRef) -> list[PodRecord]:
         """Return the pods that the Service's slices list and that are known."""
         names = {(s.namespace, e.pod) for s in self._slices.get(service, {}).values() for e in s.endpoints}
-        return [self._pods[uid] for key in names if (uid := self._pod_uids.get(key))]
+        named = [self._pods[uid] for key in names if (uid := self._pod_uids.get(key))]
+        return named + [pod for ip in self.bare_addresses_behind(service) if (pod := self._pod_now(ip))]
+
+    def owners_of(self, service: ServiceRef) -> list[WorkloadRef]:
+        """Return the workloads behind the Service now, sorted."""
+        return sorted(owner for owner in self._owners_behind(service) if owner is not None)
+
+    def is_headless(self, service: ServiceRef) -> bool:
+        """Whether a look-up of the Service answers with the addresses of its endpoints."""
+        record = self._services.get(service)
+        return record is not None and record.headless
+
+    def ports_of(self, destination: ServiceDestination) -> tuple[int, ...]:
+        """Return the port that a client of this name dials, where the Service leaves no choice; else empty.
+
+        That of its SRV name, or the only one the Service has. The ports of a headless Service are its pods' matter.
+        """
+        record = self._services.get(ServiceRef(destination.namespace, destination.service))
+        if record is None or record.headless or record.external_name:
+            return ()
+        if destination.port:
+            return tuple(p for p, name in zip(record.ports, record.srv_names, strict=False) if name == destination.port)
+        return record.ports if len(record.ports) == 1 else ()
 
     def bare_addresses_behind(self, service: ServiceRef) -> set[str]:
-        """Return the addresses of the Service's endpoints that are no pods."""
+        """Return the addresses of the Service's endpoints that name no pod."""
         return {ip for s in self._slices.get(service, {}).values() for e in s.endpoints for ip in e.addresses}
 
     def has_service(self, service: ServiceRef) -> bool:
@@ -210,47 +241,67 @@ class ClusterIndex:
 
     # --- targets
 
-    def _service_target(self, destination: ServiceDestination) -> Target:
-        for _ in range(_MAX_EXTERNAL_NAME_HOPS):
-            service = ServiceRef(destination.namespace, destination.service)
-            record = self._services.get(service)
-            if record is None or not record.external_name:
-                break
-            inside = try_service_name(record.external_name, self._domain)
-            if inside is None:
-                return InternetTarget(record.external_name)
-            destination = ServiceDestination(inside.namespace, inside.service, inside.host)
+    def _service_target(self, asked: ServiceDestination) -> Target:
+        destination, name = self._external_names.end_of(asked)
         service = ServiceRef(destination.namespace, destination.service)
+        if destination.in_clusterset:
+            if self.has_service(service):
+                return ServiceTarget(service.namespace, service.name)
+            return InternetTarget(f"{service.name}.{service.namespace}.svc.{CLUSTERSET_DOMAIN}")
+        if not name:
+            return self._inside_target(service, destination.host)
+        if pod_name := try_pod_name(name, self._domain):
+            pod = self._pod_now(pod_name.ip)
+            return WorkloadTarget(self.workload_of(pod)[0]) if pod else ServiceTarget(service.namespace, service.name)
+        if is_address(name, self._domain) or ":" in name:  # the API allows it, and DNS takes it for a name
+            return ServiceTarget(service.namespace, service.name)
+        return InternetTarget(name)
+
+    def _inside_target(self, service: ServiceRef, host: str) -> Target:
         if service != _API_SERVER:
-            if destination.host and (pod := self._pod_of_host(service, destination.host)):
+            if host and (pod := self._pod_of_host(service, host)):
                 return WorkloadTarget(self.workload_of(pod)[0])
             if owner := self._single_owner(service):
                 return WorkloadTarget(owner)
         return ServiceTarget(service.namespace, service.name)
 
     def _single_owner(self, service: ServiceRef) -> WorkloadRef | None:
-        owners: set[WorkloadRef | None] = set()
-        for slice_ in self._slices.get(service, {}).values():
-            for endpoint in slice_.endpoints:
-                if not endpoint.pod:
-                    owners.add(None)
-                elif uid := self._pod_uids.get((slice_.namespace, endpoint.pod)):
-                    # A pod not known is under way, or gone before its slice says so: every rollout shows the latter.
-                    owners.add(self.workload_of(self._pods[uid])[0])
+        owners = self._owners_behind(service)
         if not owners:
             return self._last_owner.get(service)  # scaled to zero keeps its last one
         if len(owners) > 1:
             self._last_owner.pop(service, None)
             return None
-        owner = owners.pop()
+        (owner,) = owners
         if owner is not None:
             self._last_owner[service] = owner
         return owner
 
+    def _owners_behind(self, service: ServiceRef) -> frozenset[WorkloadRef | None]:
+        """Return the owners of the Service's endpoints; None among them where one is no pod."""
+        if (known := self._backing.get(service)) is not None:
+            return known
+        owners: set[WorkloadRef | None] = set()
+        for slice_ in self._slices.get(service, {}).values():
+            for endpoint in slice_.endpoints:
+                if not endpoint.pod:
+                    pods = [self._pod_now(ip) for ip in endpoint.addresses] or [None]
+                    owners.update(self.workload_of(pod)[0] if pod else None for pod in pods)
+                elif uid := self._pod_uids.get((slice_.namespace, endpoint.pod)):
+                    # A pod not known is under way, or gone before its slice says so: every rollout shows the latter.
+                    owners.add(self.workload_of(self._pods[uid])[0])
+        self._backing[service] = frozenset(owners)
+        return self._backing[service]
+
+    def _pod_now(self, ip: str) -> PodRecord | None:
+        return None if ip in self._host_ips else self._addresses.pod_at(ip, _NOW_MS)
+
     def _pod_of_host(self, service: ServiceRef, host: str) -> PodRecord | None:
         for slice_ in self._slices.get(service, {}).values():
             for endpoint in slice_.endpoints:
-                if endpoint.host == host and (uid := self._pod_uids.get((slice_.namespace, endpoint.pod))):
+                if host in (endpoint.host, endpoint.pod) and (
+                    uid := self._pod_uids.get((slice_.namespace, endpoint.pod))
+                ):
                     return self._pods[uid]
         uid = self._pod_uids.get((service.namespace, host))  # not ready pods of a StatefulSet may be in no slice
         pod = self._pods[uid] if uid else None
@@ -264,9 +315,12 @@ class ClusterIndex:
         self._pods[pod.uid] = pod
         self._pod_uids[key] = pod.uid
         self._addresses.hold(pod)
-        if before is not None and (before.owner, before.override) == (pod.owner, pod.override):
-            return set()
-        return self._with_aliases(self._services_of_pod.get(key, set()))
+        changed: set[ServiceRef] = set()
+        if before is None or (before.owner, before.override) != (pod.owner, pod.override):
+            changed |= self._services_of_pod.get(key, set())
+        if not pod.host_network and (changed or before is None or (before.ips, before.end_ms) != (pod.ips, pod.end_ms)):
+            changed |= self._services_listing((*(before.ips if before else ()), *pod.ips))
+        return changed
 
     def _drop_pod(self, pod: PodRecord, at_ms: int) -> set[ServiceRef]:
         self._addresses.hold(pod)
@@ -277,12 +331,10 @@ class ClusterIndex:
             del self._pod_uids[key]
         if not pod.ips or pod.host_network:
             del self._pods[pod.uid]
-        return self._with_aliases(self._services_of_pod.get(key, set()))
+        return self._services_of_pod.get(key, set()) | self._services_listing(pod.ips)
 
     def _put_service(self, record: ServiceRecord, *, gone: bool) -> set[ServiceRef]:
         service = ServiceRef(record.namespace, record.name)
-        for aliases in self._external_aliases.values():
-            aliases.discard(service)
         before = self._services.get(service)
         self._service_addresses.put_service(before, None if gone else record)
         for port in before.ports if before else ():
@@ -294,9 +346,8 @@ class ClusterIndex:
             self._services[service] = record
             for port in record.ports:
                 self._services_on.setdefault(port, set()).add(service)
-            if inside := try_service_name(record.external_name, self._domain):
-                self._external_aliases.setdefault(ServiceRef(inside.namespace, inside.service), set()).add(service)
-        return self._with_aliases({service})
+        self._external_names.put(service, "" if gone else record.external_name)
+        return {service}
 
     def _put_slice(self, record: SliceRecord, *, gone: bool) -> set[ServiceRef]:
         service = ServiceRef(record.namespace, record.service)
@@ -316,7 +367,7 @@ class ClusterIndex:
                 self._services_of_pod.setdefault((record.namespace, endpoint.pod), set()).add(service)
         if not slices:
             del self._slices[service]
-        return self._with_aliases({service})
+        return {service}
 
     def _put_node(self, record: NodeRecord, *, gone: bool) -> None:
         if gone:
@@ -329,16 +380,13 @@ class ClusterIndex:
     def _refresh_host_ips(self) -> None:
         everything = (*self._nodes.values(), *self._reported_host_ips.values())
         self._host_ips = frozenset(ip for ips in everything for ip in ips)
+        self._backing.clear()
 
     def _services_in(self, namespace: str) -> set[ServiceRef]:
-        return self._with_aliases({s for s in self._slices if s.namespace == namespace})
+        """Return the Services with endpoints in that namespace."""
+        bare = self._service_addresses.bare_addresses()
+        here = [ip for ip in bare if (pod := self._pod_now(ip)) and pod.namespace == namespace]
+        return {s for s in self._slices if s.namespace == namespace} | self._services_listing(here)
 
-    def _with_aliases(self, services: set[ServiceRef]) -> set[ServiceRef]:
-        """Add the ExternalName Services that point at one of them, directly or through another."""
-        found: set[ServiceRef] = set()
-        pending = list(services)
-        while pending:
-            if (service := pending.pop()) not in found:
-                found.add(service)
-                pending += self._external_aliases.get(service, ())
-        return found
+    def _services_listing(self, ips: Iterable[str]) -> set[ServiceRef]:
+        return set().union(*map(self._service_addresses.listing, ips))

@@ -1,14 +1,18 @@
 """Forms of names in a cluster's DNS. Pure string work; knows no objects.
 
+Names arrive in lower case without trailing dot, internationalised ones as the A-labels of the wire (RFC 5890 §2.3.2.1).
+
 Source: Kubernetes DNS-Based Service Discovery 1.1.0
-(https://github.com/kubernetes/dns/blob/master/docs/specification.md).
+(https://github.com/kubernetes/dns/blob/master/docs/specification.md); Multi-Cluster Services, KEP-1645.
 """
 
 import ipaddress
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
 from grapevine.model.target import (
+    CLUSTERSET_DOMAIN,
     Destination,
     DomainDestination,
     InternetTarget,
@@ -18,6 +22,8 @@ from grapevine.model.target import (
     WorkloadDestination,
     WorkloadTarget,
 )
+
+_IPV4 = re.compile(r"\d{1,3}(\.\d{1,3}){3}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,9 +41,15 @@ class ServiceName:
         return self.left[0] if len(self.left) == 1 and not self.left[0].startswith("_") else ""
 
     @property
-    def is_port(self) -> bool:
-        """Whether it names a port of the Service: `_http._tcp.<service>…` (RFC 2782)."""
-        return len(self.left) == 2 and all(label.startswith("_") for label in self.left)
+    def port(self) -> str:
+        """`_http._tcp` where it names a port of the Service (RFC 2782); else empty."""
+        is_port = len(self.left) == 2 and all(label.startswith("_") for label in self.left)
+        return ".".join(self.left) if is_port else ""
+
+    @property
+    def host_ip(self) -> str:
+        """Address by which a headless Service publishes a pod without host name, `10-0-0-7.<service>…`; else empty."""
+        return try_dashed_ip(self.host) or ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,12 +85,26 @@ def try_pod_name(name: str, domain: str) -> PodName | None:
     dashed, dot, namespace = rest.partition(".")
     if rest == name or not dot or "." in namespace:
         return None
+    ip = try_dashed_ip(dashed)
+    return PodName(namespace, ip) if ip else None
+
+
+def try_dashed_ip(label: str) -> str | None:
+    """Return the address, in canonical form, that a label spells with dashes for dots or colons; None where none."""
+    if "-" not in label:
+        return None
     for separator in (".", ":"):
         try:
-            return PodName(namespace, str(ipaddress.ip_address(dashed.replace("-", separator))))
+            return str(ipaddress.ip_address(label.replace("-", separator)))
         except ValueError:
             continue
     return None
+
+
+def is_address(name: str, domain: str) -> bool:
+    """Whether it is an IPv4 address asked for like a name, be it through the cluster's search list."""
+    match = _IPV4.match(name)
+    return match is not None and (name == match[0] or name[match.end() :].endswith("." + domain))
 
 
 def is_reverse(name: str) -> bool:
@@ -99,8 +125,14 @@ def destinations_of(names: Iterable[str], target: Target, domain: str) -> list[D
             return [DomainDestination(name)]
 
 
+def try_service_destination(name: str, domain: str) -> ServiceDestination | None:
+    """Return the Service of the cluster, or of the cluster set, that a name asks for; None where it is neither's."""
+    if service := try_service_name(name, domain):
+        return ServiceDestination(service.namespace, service.service, service.host, service.port)
+    if service := try_service_name(name, CLUSTERSET_DOMAIN):
+        return ServiceDestination(service.namespace, service.service, in_clusterset=True)
+    return None
+
+
 def _destination_of(name: str, domain: str) -> Destination:
-    service = try_service_name(name, domain)
-    if service is None:
-        return DomainDestination(name)
-    return ServiceDestination(service.namespace, service.service, service.host)
+    return try_service_destination(name, domain) or DomainDestination(name)

@@ -65,6 +65,9 @@ class ServiceRecord:
     """Service ports; 53 makes its backends resolvers, whose own look-ups are not theirs."""
     cluster_ips: tuple[str, ...] = ()
     """`spec.clusterIPs` in canonical form: what a client dials; empty for headless ones and ExternalName."""
+    srv_names: tuple[str, ...] = ()
+    """`_name._protocol` of each port, as a client asks for it (RFC 2782); empty for one without a name, and
+    nothing at all where no port has one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,11 +75,12 @@ class Endpoint:
     """One endpoint of an EndpointSlice."""
 
     pod: str
-    """Name of the pod behind it, in the slice's namespace; empty where the target is no pod."""
+    """Name of the pod behind it, in the slice's namespace; empty where it names none, though a pod may have its
+    address: slices of Services without a selector are written by hand."""
     host: str
     """`hostname` of the endpoint, under which a headless Service publishes it; may be empty."""
     addresses: tuple[str, ...] = ()
-    """Its addresses in canonical form where no pod is behind it; else empty, for the pod has them."""
+    """Its addresses in canonical form where it names no pod; else empty, for the pod has them."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,18 +1,25 @@
 """An observation → who asked for what, or connected where. The only place where identity, names and noise meet."""
 
 from collections.abc import Iterable
+from dataclasses import replace
 
 from grapevine.model.connection import Connection
 from grapevine.model.lookup import Lookup
 from grapevine.model.observation import ConnObservation, DnsObservation, Observation
-from grapevine.model.target import Destination, DomainDestination, ServiceDestination, WorkloadDestination
+from grapevine.model.target import (
+    CLUSTERSET_DOMAIN,
+    Destination,
+    DomainDestination,
+    ServiceDestination,
+    WorkloadDestination,
+)
 from grapevine.model.workload import ServiceRef
 from grapevine.resolver.clients import Clients
 from grapevine.resolver.dialled import Dialled, is_dns
 from grapevine.resolver.dns_servers import DnsServers
 from grapevine.resolver.heard import HeardNodes
 from grapevine.resolver.index import ClusterIndex
-from grapevine.resolver.names import ServiceName, try_pod_name, try_service_name
+from grapevine.resolver.names import ServiceName, is_address, try_pod_name, try_service_destination, try_service_name
 from grapevine.resolver.noise import FLOOD_PREFIX, Reason, Unresolved, noise_of_question
 
 _TOLD = "dnstap"
@@ -73,6 +80,8 @@ class Resolver:
             return Unresolved(Reason.UNTRUSTED_RESOLVER)
         if noise := noise_of_question(observation.qname, observation.qtype):
             return Unresolved(noise)
+        if is_address(observation.qname, self._domain):
+            return Unresolved(Reason.NOT_A_HOST_NAME)
         client = self._clients.client_of(observation, node, is_final=is_final)
         if isinstance(client, Unresolved):
             return client
@@ -97,12 +106,12 @@ class Resolver:
         """Whether who answered may: any server for the rest of the world, the cluster's own for its names."""
         if observation.source == _TOLD:
             return self.dns_servers.may_tell(observation.resolver_ip, observation.last_ms)
-        if observation.source == _READ or not self._is_of_cluster(observation.qname):
+        if observation.source == _READ or not self._is_of_cluster(observation.qname, CLUSTERSET_DOMAIN):
             return True
         return self.dns_servers.may_answer(observation.resolver_ip, observation.last_ms)
 
-    def _is_of_cluster(self, name: str) -> bool:
-        return name.endswith("." + self._domain) or name == self._domain
+    def _is_of_cluster(self, name: str, *others: str) -> bool:
+        return any(name.endswith("." + domain) or name == domain for domain in (self._domain, *others))
 
     def _addresses(self, observation: DnsObservation) -> tuple[str, ...]:
         if observation.qtype not in _ADDRESS_TYPES or observation.rcode != "NOERROR":
@@ -116,34 +125,60 @@ class Resolver:
             is_domain = is_answered and not self._is_of_cluster(name)
             return DomainDestination(name) if is_domain else Unresolved(Reason.NAME_FLOOD)
         if not self._is_of_cluster(name):
-            return DomainDestination(name) if is_answered else None
+            if not is_answered:
+                return None
+            return try_service_destination(name, self._domain) or DomainDestination(name)
         if service := try_service_name(name, self._domain):
+            if service.host_ip:
+                return self._headless_pod(service, at_ms, is_answered, is_final=is_final)
             return self._service_destination(service, is_answered, is_final=is_final)
         if pod_name := try_pod_name(name, self._domain):
-            pod = self._index.pod_at(pod_name.ip, at_ms) if is_answered else None
-            if pod is not None and pod.namespace == pod_name.namespace:
-                workload, is_certain = self._index.workload_of(pod)
-                return WorkloadDestination(workload) if is_certain or is_final else Unresolved(Reason.OWNER_UNKNOWN)
-            return Unresolved(Reason.POD_UNKNOWN) if is_answered else None
+            if not is_answered:
+                return None
+            pod = self._pod_destination(pod_name.namespace, pod_name.ip, at_ms, is_final=is_final)
+            return pod or Unresolved(Reason.POD_UNKNOWN)
         if not is_answered:
             return None
         if ".svc." in f".{name}":
             return Unresolved(Reason.SEARCH_LIST)  # a wildcard above the cluster's own names answered
         return DomainDestination(name)  # a zone of the user's own under the cluster domain
 
+    def _pod_destination(
+        self, namespace: str, ip: str, at_ms: int, *, is_final: bool
+    ) -> WorkloadDestination | Unresolved | None:
+        """Return the workload of the pod of that namespace that held the address; None where none did."""
+        pod = self._index.pod_at(ip, at_ms)
+        if pod is None or pod.namespace != namespace:
+            return None
+        workload, is_certain = self._index.workload_of(pod)
+        return WorkloadDestination(workload) if is_certain or is_final else Unresolved(Reason.OWNER_UNKNOWN)
+
+    def _headless_pod(
+        self, name: ServiceName, at_ms: int, is_answered: bool, *, is_final: bool
+    ) -> Destination | Unresolved | None:
+        """Return the pod that a headless Service publishes by its address, ready or not; else the Service."""
+        service = ServiceRef(name.namespace, name.service)
+        if is_answered or self._index.is_headless(service):
+            pod = self._pod_destination(name.namespace, name.host_ip, at_ms, is_final=is_final)
+            if pod is not None:
+                return pod
+        if is_answered:  # an endpoint that is no pod
+            return self._service_destination(replace(name, left=()), is_answered, is_final=is_final)
+        return None
+
     def _service_destination(
         self, name: ServiceName, is_answered: bool, *, is_final: bool
     ) -> Destination | Unresolved | None:
         service = ServiceRef(name.namespace, name.service)
-        destination = ServiceDestination(name.namespace, name.service, name.host)
+        destination = ServiceDestination(name.namespace, name.service, name.host, name.port)
         if is_answered:
             if self._index.has_service(service) or is_final:
                 return destination
             return Unresolved(Reason.SERVICE_UNKNOWN)
         if not self._index.has_service(service):
             return None
-        if not name.left or name.is_port:
-            return ServiceDestination(name.namespace, name.service)
+        if not name.left or name.port:
+            return destination
         if name.host and self._index.has_pod_host(service, name.host):
             return destination  # the pod exists, is not ready, and its name answers NXDOMAIN
         return None

@@ -1,7 +1,9 @@
-"""Which Service an address is of: its ClusterIPs, and endpoints that are no pods. Pure.
+"""Which Service an address is of: its ClusterIPs, and endpoints that name no pod. Pure.
 
 As the cluster is now: a ClusterIP given to another Service is the other's, whenever it was dialled.
 """
+
+from typing import TypeVar
 
 from grapevine.model.workload import ServiceRef
 from grapevine.resolver.records import ServiceRecord, SliceRecord
@@ -14,6 +16,8 @@ class ServiceAddresses:
         self._cluster_ips: dict[str, ServiceRef] = {}
         self._bare: dict[tuple[str, int], set[tuple[ServiceRef, str]]] = {}
         """With the name of the slice, for one Service may list an endpoint in two."""
+        self._listed: dict[str, set[tuple[ServiceRef, str]]] = {}
+        """The same by address alone."""
 
     def is_cluster_ip(self, ip: str) -> bool:
         """Whether it is a Service's own address."""
@@ -25,6 +29,14 @@ class ServiceAddresses:
             return service
         listed = self._bare.get((ip, port))
         return min(listed)[0] if listed else None
+
+    def listing(self, ip: str) -> set[ServiceRef]:
+        """Return the Services that list the address as an endpoint without saying which pod it is."""
+        return {service for service, _ in self._listed.get(ip, ())}
+
+    def bare_addresses(self) -> list[str]:
+        """Return all these addresses."""
+        return list(self._listed)
 
     def put_service(self, before: ServiceRecord | None, after: ServiceRecord | None) -> None:
         """Replace what is known of one Service."""
@@ -38,17 +50,25 @@ class ServiceAddresses:
 
     def put_slice(self, before: SliceRecord | None, after: SliceRecord | None) -> None:
         """Replace what is known of one slice."""
-        for key, lister in _bare_endpoints(before):
-            listed = self._bare[key]
-            listed.discard(lister)
-            if not listed:
-                del self._bare[key]
-        for key, lister in _bare_endpoints(after):
-            self._bare.setdefault(key, set()).add(lister)
+        for record, edit in ((before, _discard), (after, _add)):
+            if record is None or not record.service:
+                continue
+            lister = (ServiceRef(record.namespace, record.service), record.name)
+            for ip in {ip for each in record.endpoints for ip in each.addresses}:
+                edit(self._listed, ip, lister)
+                for port in set(record.ports):
+                    edit(self._bare, (ip, port), lister)
 
 
-def _bare_endpoints(record: SliceRecord | None) -> set[tuple[tuple[str, int], tuple[ServiceRef, str]]]:
-    if record is None or not record.service:
-        return set()
-    lister = (ServiceRef(record.namespace, record.service), record.name)
-    return {((ip, port), lister) for each in record.endpoints for ip in each.addresses for port in record.ports}
+_Key = TypeVar("_Key")
+_Value = TypeVar("_Value")
+
+
+def _add(sets: dict[_Key, set[_Value]], key: _Key, value: _Value) -> None:
+    sets.setdefault(key, set()).add(value)
+
+
+def _discard(sets: dict[_Key, set[_Value]], key: _Key, value: _Value) -> None:
+    sets[key].discard(value)
+    if not sets[key]:
+        del sets[key]

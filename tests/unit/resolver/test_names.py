@@ -13,7 +13,15 @@ from grapevine.model.target import (
     WorkloadDestination,
 )
 from grapevine.model.workload import WorkloadRef
-from grapevine.resolver.names import PodName, ServiceName, destinations_of, is_reverse, try_pod_name, try_service_name
+from grapevine.resolver.names import (
+    PodName,
+    ServiceName,
+    destinations_of,
+    is_address,
+    is_reverse,
+    try_pod_name,
+    try_service_name,
+)
 
 
 @pytest.mark.parametrize(
@@ -40,21 +48,40 @@ def test_tells_the_service_of_a_name(name: str, expected: ServiceName | None) ->
 
 
 @pytest.mark.parametrize(
-    ("name", "host", "is_port"),
+    ("name", "host", "host_ip", "port"),
     [
-        ("cart.shop", "", False),
-        ("redis-0.redis.shop", "redis-0", False),
-        ("_http._tcp.cart.shop", "", True),
-        ("_tcp.cart.shop", "", False),
-        ("x._tcp.cart.shop", "", False),
-        ("a.b.cart.shop", "", False),
+        ("cart.shop", "", "", ""),
+        ("redis-0.redis.shop", "redis-0", "", ""),
+        ("10-0-0-7.redis.shop", "10-0-0-7", "10.0.0.7", ""),
+        ("2001-db8--7.redis.shop", "2001-db8--7", "2001:db8::7", ""),
+        ("_http._tcp.cart.shop", "", "", "_http._tcp"),
+        ("_tcp.cart.shop", "", "", ""),
+        ("x._tcp.cart.shop", "", "", ""),
+        ("a.b.cart.shop", "", "", ""),
     ],
 )
-def test_tells_what_the_labels_left_of_a_service_are(name: str, host: str, is_port: bool) -> None:
+def test_tells_what_the_labels_left_of_a_service_are(name: str, host: str, host_ip: str, port: str) -> None:
     service = try_service_name(f"{name}.svc.{DOMAIN}", DOMAIN)
 
     assert service is not None
-    assert (service.host, service.is_port) == (host, is_port)
+    assert (service.host, service.host_ip, service.port) == (host, host_ip, port)
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("10.0.0.7", True),
+        ("10.0.0.7.shop.svc.cluster.local", True),
+        ("10.0.0.7.cluster.local", True),
+        ("10.0.0.7.nip.io", False),
+        ("10.0.0.7.5", False),
+        ("1.2.3", False),
+        ("10-0-0-7.shop.pod.cluster.local", False),
+        ("v10.0.0.7", False),
+    ],
+)
+def test_knows_an_address_that_is_asked_for_like_a_name(name: str, expected: bool) -> None:
+    assert is_address(name, DOMAIN) is expected
 
 
 @pytest.mark.parametrize(
@@ -92,6 +119,16 @@ def test_a_name_that_ends_like_the_reverse_zone_is_none() -> None:
         ((), ServiceTarget("shop", "cart"), [ServiceDestination("shop", "cart")]),
         ((), InternetTarget("api.example.com"), [DomainDestination("api.example.com")]),
         (("r-0.r.shop.svc.cluster.local",), to_workload("r"), [ServiceDestination("shop", "r", "r-0")]),
+        (
+            ("_http._tcp.cart.shop.svc.cluster.local",),
+            to_workload("cart"),
+            [ServiceDestination("shop", "cart", port="_http._tcp")],
+        ),
+        (
+            ("cart.shop.svc.clusterset.local",),
+            ServiceTarget("shop", "cart"),
+            [ServiceDestination("shop", "cart", in_clusterset=True)],
+        ),
     ],
 )
 def test_tells_what_was_asked_for_from_what_a_status_keeps(

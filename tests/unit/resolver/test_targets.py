@@ -1,5 +1,6 @@
 """Who stands behind a Service, now."""
 
+import pytest
 from tests.support.builders import (
     T0,
     a_deployment,
@@ -23,7 +24,7 @@ from grapevine.model.target import (
 )
 from grapevine.model.workload import ServiceRef, WorkloadRef
 from grapevine.resolver.index import ClusterIndex
-from grapevine.resolver.records import Endpoint, Record, RecordGone
+from grapevine.resolver.records import Endpoint, NodeRecord, Record, RecordGone, ServiceRecord, SliceRecord
 
 CART = ServiceRef("shop", "cart")
 BEHIND_CART: list[Record] = [
@@ -216,3 +217,158 @@ def test_a_changed_annotation_moves_the_edge() -> None:
     changed = index.apply([a_pod("p", override="named")])
 
     assert (CART in changed, target(index)) == (True, to_workload("named", kind=""))
+
+
+# --- Services without a selector: whose slices are written by hand, and name no pod
+
+
+def by_hand(*ips: str, namespace: str = "shop") -> SliceRecord:
+    return a_slice("legacy", *(Endpoint("", "", (ip,)) for ip in ips), namespace=namespace, ports=(80,))
+
+
+def test_an_endpoint_written_by_hand_is_the_pod_that_has_the_address() -> None:
+    index = an_index(*BEHIND_CART, a_service("legacy"), by_hand("10.0.0.1"))
+
+    assert target(index, "legacy") == to_workload("cart")
+
+
+def test_an_address_outside_the_cluster_leaves_the_service() -> None:
+    index = an_index(*BEHIND_CART, a_service("legacy"), by_hand("192.0.2.7"))
+
+    assert target(index, "legacy") == ServiceTarget("shop", "legacy")
+
+
+def test_addresses_inside_and_outside_leave_the_service_and_name_who_is_inside() -> None:
+    index = an_index(*BEHIND_CART, a_service("legacy"), by_hand("10.0.0.1", "192.0.2.7"))
+
+    assert target(index, "legacy") == ServiceTarget("shop", "legacy")
+    assert index.owners_of(ServiceRef("shop", "legacy")) == [WorkloadRef("shop", "Deployment", "cart")]
+
+
+def test_a_nodes_address_is_no_pods_even_where_one_had_it() -> None:
+    index = an_index(*BEHIND_CART, a_service("legacy"), by_hand("10.0.0.1"), NodeRecord("n1", ("10.0.0.1",)))
+
+    assert target(index, "legacy") == ServiceTarget("shop", "legacy")
+
+
+def test_the_edge_moves_when_an_address_written_by_hand_changes_hands() -> None:
+    legacy = ServiceRef("shop", "legacy")
+    index = an_index(*BEHIND_CART, *CANARY, a_service("legacy"), by_hand("10.0.0.7"))
+    found = [target(index, "legacy")]
+
+    came = index.apply([a_pod_of("cart", 7, "10.0.0.7")])
+    found.append(target(index, "legacy"))
+    went = index.apply([RecordGone(a_pod_of("cart", 7, "10.0.0.7"), T0 + 5_000)])
+    index.apply([a_pod("canary-1-7", ips=("10.0.0.7",), start_ms=T0 + 6_000, owner=owned_by("ReplicaSet", "canary-1"))])
+    found.append(target(index, "legacy"))
+
+    assert found == [ServiceTarget("shop", "legacy"), to_workload("cart"), to_workload("canary")]
+    assert (legacy in came, legacy in went) == (True, True)
+
+
+def test_a_pod_that_finished_gives_up_an_address_written_by_hand() -> None:
+    job = a_pod("job", ips=("10.0.0.8",), end_ms=None)
+    index = an_index(a_service("legacy"), job, by_hand("10.0.0.8"))
+    before = target(index, "legacy")
+
+    changed = index.apply([a_pod("job", ips=("10.0.0.8",), end_ms=T0 + 1_999)])
+
+    assert before == to_workload("job", kind="Pod")
+    assert ServiceRef("shop", "legacy") in changed
+    assert index.owners_of(ServiceRef("shop", "legacy")) == []
+
+
+def test_an_owner_that_comes_late_moves_a_service_of_another_namespace_too() -> None:
+    legacy = by_hand("10.0.0.1", namespace="edge")
+    index = an_index(a_service("legacy", namespace="edge"), legacy, a_pod_of("cart", 1, "10.0.0.1"))
+    target(index, "legacy", namespace="edge")
+
+    changed = index.apply(a_deployment("cart"))
+
+    assert ServiceRef("edge", "legacy") in changed
+    assert target(index, "legacy", namespace="edge") == to_workload("cart")
+
+
+# --- ExternalName
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("cart.shop.svc.cluster.local", to_workload("cart")),
+        ("redis-0.redis.shop.svc.cluster.local", ServiceTarget("shop", "redis")),
+        ("second.shop.svc.cluster.local", to_workload("cart")),
+        ("kubernetes.default.svc.cluster.local", ServiceTarget("default", "kubernetes")),
+        ("10-0-0-1.shop.pod.cluster.local", to_workload("cart")),
+        ("10-0-0-99.shop.pod.cluster.local", ServiceTarget("shop", "alias")),
+        ("cart.shop.svc.clusterset.local", ServiceTarget("shop", "cart")),
+        ("far.shop.svc.clusterset.local", InternetTarget("far.shop.svc.clusterset.local")),
+        ("db.example.com", InternetTarget("db.example.com")),
+        ("192.0.2.7", ServiceTarget("shop", "alias")),
+        ("alias.shop.svc.cluster.local", ServiceTarget("shop", "alias")),
+        ("loop.shop.svc.cluster.local", ServiceTarget("shop", "alias")),
+    ],
+)
+def test_an_external_name_is_what_it_points_to(name: str, expected: Target) -> None:
+    index = an_index(
+        *BEHIND_CART,
+        a_service("alias", external_name=name),
+        a_service("second", external_name="cart.shop.svc.cluster.local"),
+        a_service("loop", external_name="alias.shop.svc.cluster.local"),
+    )
+
+    assert target(index, "alias") == expected
+
+
+def test_a_loop_is_each_of_its_services_by_the_name_it_was_asked_for() -> None:
+    index = an_index(
+        *(a_service(a, external_name=f"{b}.shop.svc.cluster.local") for a, b in ("ab", "bc", "ca")),
+    )
+
+    assert [target(index, name) for name in "abc"] == [ServiceTarget("shop", name) for name in "abc"]
+
+
+# --- Services of a cluster set
+
+
+def in_clusterset(index: ClusterIndex) -> Target:
+    return index.target_of(ServiceDestination("shop", "cart", in_clusterset=True))
+
+
+def test_a_name_of_the_cluster_set_is_the_service_where_it_exists_here_and_a_domain_where_it_does_not() -> None:
+    index = an_index(*BEHIND_CART[:-3])
+    found = [in_clusterset(index)]
+
+    for change in (a_service("cart"), RecordGone(a_service("cart"), T0)):
+        assert CART in index.apply([change])
+        found.append(in_clusterset(index))
+
+    domain = InternetTarget("cart.shop.svc.clusterset.local")
+    assert found == [domain, ServiceTarget("shop", "cart"), domain]
+
+
+# --- ports
+
+
+@pytest.mark.parametrize(
+    ("ports", "names", "asked", "expected"),
+    [
+        ((80,), ("",), "", (80,)),
+        ((80, 443), ("_http._tcp", "_https._tcp"), "", ()),
+        ((80, 443), ("_http._tcp", "_https._tcp"), "_https._tcp", (443,)),
+        ((80, 443), ("_http._tcp", "_https._tcp"), "_grpc._tcp", ()),
+        ((), (), "", ()),
+    ],
+)
+def test_a_services_port_is_told_where_it_leaves_no_choice(
+    ports: tuple[int, ...], names: tuple[str, ...], asked: str, expected: tuple[int, ...]
+) -> None:
+    index = an_index(ServiceRecord("shop", "cart", False, "", ports, srv_names=names))
+
+    assert index.ports_of(ServiceDestination("shop", "cart", port=asked)) == expected
+
+
+def test_a_headless_services_port_is_its_pods_matter() -> None:
+    index = an_index(a_service("redis", headless=True))
+
+    assert index.ports_of(ServiceDestination("shop", "redis")) == ()
