@@ -43,6 +43,8 @@ FULL_STATUS: Object = {
             "names": ["payment.billing"],
             "ports": [80, 8080],
             "protocols": ["tcp"],
+            "servicePorts": [80],
+            "owners": [{"name": "payment.billing", "kind": "Deployment", "share": 90, "answers": 12}, {"name": "b"}],
             "evidence": ["connection", "dns"],
             "confidence": 97,
             "firstSeen": "2026-11-22T21:26:07Z",

@@ -67,10 +67,13 @@ def _edge_lines(who: str, edge: Mapping[str, Any]) -> Iterator[str]:
     yield f"  confidence  {edge['confidence']} % ({' and '.join(edge['evidence'])}): {edge['because']}"
     yield f"  seen        at least {edge['count']:,} times, {_span(edge)}"
     for owner in edge["owners"]:
-        yield f"  behind it   {_workload(owner['workload'])}, {owner['pods']} pods"
+        share = "" if owner["share"] is None else f", {owner['share']} % of what was seen"
+        yield f"  behind it   {_workload(owner['workload'])}, {owner['pods']} pods{share}"
     if edge["target"]["type"] == "service" and len(edge["owners"]) != 1:
         several = "several workloads are" if edge["owners"] else "no workload is known"
         yield f"  ambiguity   {several} behind the Service, so the Service is the target"
+    if edge["service_ports"]:
+        yield f"  port        {_list(edge['service_ports'])}, by the Service"
     for name in edge["names"]:
         yield from _name_lines(name)
     if edge["cut"]:

@@ -6,10 +6,13 @@ from dataclasses import dataclass, field
 from grapevine.graph.tally import Seen
 from grapevine.graph.trail import Trail
 from grapevine.model.target import Target
+from grapevine.model.workload import WorkloadRef
 
 EVIDENCE_DNS = "dns"
 EVIDENCE_UNREADY = "dns-unready"
 EVIDENCE_CONNECTION = "connection"
+MAX_OWNERS = 16
+"""Workloads kept of one Service; the CRD's bound."""
 MAX_PORTS = 64
 """Ports kept of one destination: protocols that make ports up (FTP, RPC) would give new ones for ever."""
 
@@ -28,8 +31,22 @@ class Sighting:
     connections: Seen | None = None
     ports: set[Port] = field(default_factory=set)
     """Ports of the connections."""
+    owners: dict[WorkloadRef, int] | None = None
+    """Addresses of their pods in the answers; None while no answer held one."""
     trail: Trail | None = None
     """What stood behind it since the process began; None before the first such observation, or over the bound."""
+
+    def note_owners(self, owners: Iterable[WorkloadRef], count: int) -> bool:
+        """Count addresses in answers by whose pods they are, up to the bound; return whether all had room."""
+        has_room = True
+        for owner in owners:
+            if self.owners is None:
+                self.owners = {}
+            if owner in self.owners or len(self.owners) < MAX_OWNERS:
+                self.owners[owner] = self.owners.get(owner, 0) + count
+            else:
+                has_room = False
+        return has_room
 
     def connect(self, ports: Iterable[Port], first_ms: int, last_ms: int, count: int) -> bool:
         """Take in connections, ports up to the bound; return whether there were none before, or none to such a port."""

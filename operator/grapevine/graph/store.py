@@ -11,11 +11,19 @@ from dataclasses import dataclass, field, replace
 from grapevine.graph.addresses import RECENT_MS, Addresses
 from grapevine.graph.attempts import Attempts
 from grapevine.graph.search import SearchList
-from grapevine.graph.sighting import EVIDENCE_CONNECTION, EVIDENCE_DNS, EVIDENCE_UNREADY, Port, Sighting, evidence_of
+from grapevine.graph.sighting import (
+    EVIDENCE_CONNECTION,
+    EVIDENCE_DNS,
+    EVIDENCE_UNREADY,
+    MAX_OWNERS,
+    Port,
+    Sighting,
+    evidence_of,
+)
 from grapevine.graph.tally import GraphTally, Seen
 from grapevine.graph.trail import Trail
 from grapevine.model.connection import Connection
-from grapevine.model.edge import DeadDependency, Edge, UnnamedAddress
+from grapevine.model.edge import DeadDependency, Edge, OwnerSeen, UnnamedAddress
 from grapevine.model.lookup import Lookup
 from grapevine.model.metric import Metric
 from grapevine.model.target import (
@@ -23,6 +31,7 @@ from grapevine.model.target import (
     Destination,
     DomainDestination,
     ServiceDestination,
+    ServiceTarget,
     Target,
     WorkloadDestination,
     WorkloadTarget,
@@ -79,6 +88,7 @@ class GraphStore:
             has_changed = self._add_sighting(client, lookup, lookup.destination, target_of)
             has_changed |= client.attempts.answer(lookup.name)
             has_changed |= self._join_connections(client, lookup, lookup.destination)
+            self._note_owners(client, lookup, lookup.destination)
             if lookup.is_answered or not client.is_answered(lookup.destination):
                 self._trace(client, lookup.destination, trace)
         if has_changed:
@@ -123,9 +133,15 @@ class GraphStore:
             for ref, destination in self._askers.get(service, ()):
                 sighting = self._clients[ref].sightings[destination]
                 target = target_of(destination)
-                if target != sighting.target:
+                # Of a Service with several owners, which these are is news too.
+                if target != sighting.target or isinstance(target, ServiceTarget):
                     sighting.target = target
                     self._dirty.add(ref)
+
+    def touch(self, services: Iterable[ServiceRef]) -> None:
+        """Write anew what is said of these Services: their own objects changed."""
+        for service in services:
+            self._dirty.update(ref for ref, _ in self._askers.get(service, ()))
 
     def restore_edge(
         self,
@@ -141,7 +157,7 @@ class GraphStore:
         is_asked = not {EVIDENCE_DNS, EVIDENCE_UNREADY}.isdisjoint(edge.evidence)
         is_answered = EVIDENCE_DNS in edge.evidence
         ports = {(port, protocol) for port in edge.ports for protocol in edge.protocols}
-        count = edge.count
+        count, owners = edge.count, edge.owners
         for destination in destinations:
             if destination in client.sightings:
                 continue
@@ -149,6 +165,9 @@ class GraphStore:
             if sighting is None:
                 return
             seen = Seen(edge.first_ms, edge.last_ms, count, counted_through_ms=edge.last_ms)
+            if not sighting.owners:
+                sighting.owners = {o.workload: o.answers for o in owners if o.answers} or None
+            owners = ()
             if EVIDENCE_CONNECTION in edge.evidence:
                 sighting.connections, sighting.ports = replace(seen), set(ports)
             if is_asked or not sighting.connections:
@@ -195,6 +214,12 @@ class GraphStore:
         """Return what the client was seen to reach, as it was asked for; to be read and not kept."""
         client = self._clients.get(ref)
         return client.sightings if client else {}
+
+    def connections_to(self, ref: WorkloadRef, workload: WorkloadRef) -> int:
+        """Return how often the client connected to the pods of a workload by their addresses."""
+        client = self._clients.get(ref)
+        sighting = client.sightings.get(WorkloadDestination(workload)) if client else None
+        return sighting.connections.count if sighting and sighting.connections else 0
 
     def folded(self, ref: WorkloadRef) -> dict[str, int]:
         """Return the client's failed look-ups that an answer explains, by reason."""
@@ -299,6 +324,12 @@ class GraphStore:
             is_news |= self._connect(sighting, each.ports, each.first_ms, each.last_ms, 0)
         return is_news
 
+    def _note_owners(self, client: _Client, lookup: Lookup, destination: Destination) -> None:
+        sighting = client.sightings.get(destination)
+        if sighting is None or sighting.lookups is None or lookup.last_ms <= sighting.lookups.counted_through_ms:
+            return
+        self.tally.overflow["owners-full"] += not sighting.note_owners(lookup.owners, lookup.count)
+
     def _connect(self, sighting: Sighting, ports: Collection[Port], first_ms: int, last_ms: int, count: int) -> bool:
         is_news = sighting.connect(ports, first_ms, last_ms, count)
         self.tally.overflow["ports-full"] += not sighting.ports.issuperset(ports)
@@ -344,7 +375,15 @@ class GraphStore:
             count=evidence.count,
             ports=evidence.ports,
             protocols=evidence.protocols,
+            owners=_owners([sighting for _, sighting in group]),
         )
+
+
+def _owners(group: Iterable[Sighting]) -> tuple[OwnerSeen, ...]:
+    answers: Counter[WorkloadRef] = Counter()
+    for sighting in group:
+        answers.update(sighting.owners or {})
+    return tuple(OwnerSeen(owner, count) for owner, count in sorted(answers.items())[:MAX_OWNERS])
 
 
 def destination_name(destination: Destination, cluster_domain: str) -> str:

@@ -8,6 +8,7 @@ _BOUNDS = (
     "destinations-full",
     "failures-full",
     "ports-full",
+    "owners-full",
     "addresses-full",
     "address-names-full",
     "trails-full",

@@ -11,8 +11,10 @@ from enum import StrEnum
 from grapevine.graph.sighting import Sighting
 from grapevine.graph.store import GraphStore, destination_name
 from grapevine.graph.tally import Seen
+from grapevine.insight.service_facts import ServiceFacts
 from grapevine.intents.build import target_key
 from grapevine.intents.confidence import rule_of
+from grapevine.intents.share import share_of
 from grapevine.model.edge import DeadDependency, Edge, UnnamedAddress
 from grapevine.model.target import Destination, InternetTarget, ServiceTarget, Target, WorkloadTarget
 from grapevine.model.workload import ServiceRef, WorkloadRef
@@ -93,6 +95,12 @@ class OwnerView:
 
     workload: WorkloadRef
     pods: int
+    answers: int
+    """Addresses of its pods in answers to the client."""
+    connections: int
+    """Of the client to its pods' addresses."""
+    share: int | None
+    """Percent of what the client was seen to use of the Service; None where neither answers nor connections tell."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +120,8 @@ class EdgeView:
     """Names over the bound, not shown."""
     owners: tuple[OwnerView, ...]
     """Of a Service: the workloads behind it; several, or none, are why the Service is the target."""
+    service_ports: tuple[int, ...]
+    """What its Service's object says a client dials; empty where it leaves a choice."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,6 +164,7 @@ class Explainer:
         self._index = index
         self._left_out = left_out
         self._domain = cluster_domain
+        self._facts = ServiceFacts(graph, index, cluster_domain)
 
     def explain(self, namespace: str, name: str, kind: str, asked: str) -> Explanation:
         """Return why the client reaches what was asked for, or what is known instead; an empty `kind` is any.
@@ -215,6 +226,7 @@ class Explainer:
         return Verdict.NOT_SEEN if self._graph.namesakes(client.namespace, client.name) else Verdict.CLIENT_QUIET
 
     def _edge(self, edge: Edge) -> EdgeView:
+        edge = self._facts.complete(edge)
         rule = rule_of(edge.evidence)
         sightings = sorted(
             ((d, s) for d, s in self._graph.sightings(edge.client).items() if s.target == edge.target),
@@ -230,7 +242,8 @@ class Explainer:
             last_ms=edge.last_ms,
             names=tuple(self._name(edge.client, d, s) for d, s in sightings[:MAX_ITEMS]),
             cut=max(0, len(sightings) - MAX_ITEMS),
-            owners=self._owners(edge.target),
+            owners=self._owners(edge),
+            service_ports=edge.service_ports,
         )
 
     def _name(self, client: WorkloadRef, destination: Destination, sighting: Sighting) -> NameView:
@@ -249,12 +262,15 @@ class Explainer:
             shared_with=tuple(destination_name(d, self._domain) for d in others[:MAX_ITEMS]),
         )
 
-    def _owners(self, target: Target) -> tuple[OwnerView, ...]:
-        if not isinstance(target, ServiceTarget):
+    def _owners(self, edge: Edge) -> tuple[OwnerView, ...]:
+        if not isinstance(edge.target, ServiceTarget):
             return ()
-        pods = self._index.pods_behind(ServiceRef(target.namespace, target.name))
+        pods = self._index.pods_behind(ServiceRef(edge.target.namespace, edge.target.name))
         counts = Counter(self._index.workload_of(pod)[0] for pod in pods)
-        return tuple(OwnerView(owner, n) for owner, n in sorted(counts.items())[:MAX_ITEMS])
+        return tuple(
+            OwnerView(o.workload, counts[o.workload], o.answers, o.connections, share_of(o, edge.owners))
+            for o in edge.owners[:MAX_ITEMS]
+        )
 
     def _noise(self, client: WorkloadRef) -> tuple[NoiseView, ...]:
         folded = [NoiseView(reason, count, ()) for reason, count in sorted(self._graph.folded(client).items())]
@@ -282,7 +298,12 @@ def _text(target: Target) -> str:
 
 
 def _normal(asked: str) -> str:
-    return asked.strip().lower().rstrip(".")
+    """Return the text as names are kept: in lower case, without trailing dot, in A-labels (RFC 5890)."""
+    text = asked.strip().lower().rstrip(".")
+    try:
+        return text if text.isascii() else text.encode("idna").decode("ascii")
+    except UnicodeError:
+        return text
 
 
 def _spellings(edge: Edge, domain: str) -> set[str]:

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from grapevine.intents.confidence import confidence
-from grapevine.model.edge import DeadDependency, Edge
+from grapevine.model.edge import DeadDependency, Edge, OwnerSeen
 from grapevine.model.intents import DesiredIntents, ObservedItem
 from grapevine.model.target import InternetTarget, ServiceTarget, Target, WorkloadTarget
 from grapevine.model.workload import WorkloadRef
@@ -13,6 +13,8 @@ _MAX_NAMES = 16
 """Names kept of one edge; the CRD's bound."""
 _MAX_PORTS = 64
 """Ports kept of one edge, as many as the graph keeps."""
+_MAX_OWNERS = 16
+"""Workloads kept of one Service; the CRD's bound."""
 
 
 def build_intents(
@@ -67,6 +69,8 @@ def _merged(edges: Iterable[Edge]) -> Iterable[Edge]:
                 count=known.count + edge.count,
                 ports=tuple(sorted({*known.ports, *edge.ports})[:_MAX_PORTS]),
                 protocols=tuple(sorted({*known.protocols, *edge.protocols})),
+                service_ports=tuple(sorted({*known.service_ports, *edge.service_ports})[:_MAX_PORTS]),
+                owners=_joined(known.owners, edge.owners),
             )
             if known
             else edge
@@ -86,7 +90,19 @@ def _edge_item(edge: Edge) -> ObservedItem:
         state="active",
         ports=edge.ports,
         protocols=edge.protocols,
+        service_ports=edge.service_ports[:_MAX_PORTS],
+        owners=edge.owners[:_MAX_OWNERS],
     )
+
+
+def _joined(some: Iterable[OwnerSeen], more: Iterable[OwnerSeen]) -> tuple[OwnerSeen, ...]:
+    joined: dict[WorkloadRef, OwnerSeen] = {}
+    for each in (*some, *more):
+        known = joined.get(each.workload, OwnerSeen(each.workload))
+        joined[each.workload] = OwnerSeen(
+            each.workload, known.answers + each.answers, known.connections + each.connections
+        )
+    return tuple(joined[workload] for workload in sorted(joined))
 
 
 def _dead_item(dead: DeadDependency) -> ObservedItem:

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from grapevine.intents import resource as names
+from grapevine.model.edge import OwnerSeen
 from grapevine.model.errors import PermanentInputError
 from grapevine.model.intents import ActualIntents, Condition, DeclaredTarget, ObservedItem
 from grapevine.model.target import InternetTarget, ServiceTarget, Target, WorkloadTarget
@@ -81,7 +82,15 @@ def _item(entry: Mapping[str, Any], namespace: str) -> ObservedItem | None:
         rcode=_text(entry, "rcode"),
         ports=_ports(entry),
         protocols=_texts(entry, "protocols"),
+        owners=tuple(_owner(owner, namespace) for owner in _items(entry, "owners") if _text(owner, "name")),
     )
+
+
+def _owner(fields: Mapping[str, Any], namespace: str) -> OwnerSeen:
+    name, dot, elsewhere = _text(fields, "name").partition(".")
+    answers = fields.get("answers")
+    workload = WorkloadRef(elsewhere if dot else namespace, _text(fields, "kind"), name)
+    return OwnerSeen(workload, answers if type(answers) is int and answers > 0 else 0)
 
 
 def _target(entry: Mapping[str, Any], namespace: str) -> Target | None:

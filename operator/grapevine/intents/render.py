@@ -4,6 +4,8 @@ from typing import Any
 
 from grapevine.intents import resource as names
 from grapevine.intents.declared import Findings, compare
+from grapevine.intents.share import share_of
+from grapevine.model.edge import OwnerSeen
 from grapevine.model.intents import ActualIntents, Condition, DesiredIntents, ObservedItem
 from grapevine.model.target import InternetTarget, ServiceTarget, Target, WorkloadTarget
 from grapevine.model.timestamp import format_ms, format_s
@@ -104,10 +106,26 @@ def _observed(item: ObservedItem, namespace: str) -> dict[str, Any]:
         fields["ports"] = list(item.ports)
     if item.protocols:
         fields["protocols"] = list(item.protocols)
+    if item.service_ports:
+        fields["servicePorts"] = list(item.service_ports)
+    if item.owners:
+        fields["owners"] = [_owner(owner, item, namespace) for owner in item.owners]
     if item.declared is not None:
         fields["declared"] = item.declared
     if item.rcode:
         fields["rcode"] = item.rcode
+    return fields
+
+
+def _owner(owner: OwnerSeen, item: ObservedItem, namespace: str) -> dict[str, Any]:
+    workload = owner.workload
+    fields: dict[str, Any] = {"name": _qualified(workload.name, workload.namespace, namespace)}
+    if workload.kind:
+        fields["kind"] = workload.kind
+    if owner.answers:
+        fields["answers"] = owner.answers
+    if (share := share_of(owner, item.owners)) is not None:
+        fields["share"] = share
     return fields
 
 

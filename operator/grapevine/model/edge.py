@@ -7,6 +7,17 @@ from grapevine.model.workload import WorkloadRef
 
 
 @dataclass(frozen=True, slots=True)
+class OwnerSeen:
+    """One of several workloads behind a Service, and what tells that the client was led to it."""
+
+    workload: WorkloadRef
+    answers: int = 0
+    """Addresses of its pods in answers to the client's look-ups of the Service, a look-up seen twice counted twice."""
+    connections: int = 0
+    """Connections of the client to its pods' addresses."""
+
+
+@dataclass(frozen=True, slots=True)
 class Edge:
     """One client workload reaches one target: a snapshot, sorted where it holds several of a thing."""
 
@@ -26,6 +37,10 @@ class Edge:
     """Ports connected to, sorted, bounded; empty where no connection was seen."""
     protocols: tuple[str, ...] = ()
     """Protocols of these connections, sorted."""
+    service_ports: tuple[int, ...] = ()
+    """Ports that a client of these names dials, from the Service's own object; empty where it leaves a choice."""
+    owners: tuple[OwnerSeen, ...] = ()
+    """Of a Service with several workloads behind it: these, sorted, bounded; empty for every other target."""
 
 
 @dataclass(frozen=True, slots=True)

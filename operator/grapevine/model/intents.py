@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from grapevine.model.edge import OwnerSeen
 from grapevine.model.target import Target
 from grapevine.model.workload import WorkloadRef
 
@@ -32,6 +33,10 @@ class ObservedItem:
     """Ports connected to, sorted, bounded; empty where no connection was seen."""
     protocols: tuple[str, ...] = ()
     """Protocols of these connections, sorted."""
+    service_ports: tuple[int, ...] = ()
+    """Ports that the Service's own object tells, sorted; empty where it leaves a choice."""
+    owners: tuple[OwnerSeen, ...] = ()
+    """Workloads behind a Service that has several, sorted, bounded."""
 
 
 @dataclass(frozen=True, slots=True)

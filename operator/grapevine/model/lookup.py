@@ -24,3 +24,5 @@ class Lookup:
     count: int
     addresses: tuple[str, ...] = ()
     """Addresses it resolved to that nothing in the cluster explains; a connection to one is one to this name."""
+    owners: tuple[WorkloadRef, ...] = ()
+    """Whose pods the other addresses are, one an address, where several workloads are behind the Service asked for."""

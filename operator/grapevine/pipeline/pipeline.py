@@ -7,6 +7,7 @@ from typing import Any
 
 from grapevine.graph.store import GraphStore
 from grapevine.insight.explain import Explainer
+from grapevine.insight.service_facts import ServiceFacts
 from grapevine.intents.build import build_intents
 from grapevine.intents.read import read_intents, read_observed
 from grapevine.model.edge import DeadDependency, Edge
@@ -24,7 +25,7 @@ from grapevine.reconcile.reconciler import Reconciler
 from grapevine.resolver.index import ClusterIndex
 from grapevine.resolver.names import destinations_of
 from grapevine.resolver.parking import BatchId
-from grapevine.resolver.records import Record, RecordGone
+from grapevine.resolver.records import Record, RecordGone, ServiceRecord
 from grapevine.settings import OperatorSettings
 from grapevine.wire.schema import Batch, DnsPod
 
@@ -51,6 +52,7 @@ class Pipeline:
             on_taken_in=self._on_taken_in,
             max_clients=settings.graph.max_clients,
         )
+        self._facts = ServiceFacts(self.graph, self.index, self._domain)
         self.explainer = Explainer(self.graph, self.index, self.intake.left_out, self._domain)
         self._ledger = Ledger(max_streams=settings.ingest.max_streams)
         self._actual = ActualStore()
@@ -94,6 +96,7 @@ class Pipeline:
     def on_records(self, records: Sequence[Record | RecordGone]) -> None:
         """Take in objects that appeared, changed or went."""
         self.graph.retarget(self.index.apply(records), self.index.target_of)
+        self.graph.touch(ServiceRef(r.namespace, r.name) for r in records if isinstance(r, ServiceRecord))
         self._have_records_changed = True
         self._enqueue_dirty()
 
@@ -176,7 +179,7 @@ class Pipeline:
             clients = [c for c in namesakes if self._actual.object_of(c) == actual] or clients
         return build_intents(
             client,
-            (edge for c in clients for edge in self.graph.edges(c)),
+            (self._facts.complete(edge) for c in clients for edge in self.graph.edges(c)),
             (dead for c in clients for dead in self.graph.dead(c)),
             max_observed=self._settings.reconcile.max_observed,
         )
@@ -226,6 +229,7 @@ class Pipeline:
             count=item.count,
             ports=item.ports,
             protocols=item.protocols,
+            owners=item.owners,
         )
         self.graph.restore_edge(client, destinations, edge, self.index.target_of)
 

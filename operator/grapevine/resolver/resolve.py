@@ -13,7 +13,7 @@ from grapevine.model.target import (
     ServiceDestination,
     WorkloadDestination,
 )
-from grapevine.model.workload import ServiceRef
+from grapevine.model.workload import ServiceRef, WorkloadRef
 from grapevine.resolver.clients import Clients
 from grapevine.resolver.dialled import Dialled, is_dns
 from grapevine.resolver.dns_servers import DnsServers
@@ -100,6 +100,7 @@ class Resolver:
             last_ms=observation.last_ms,
             count=observation.count,
             addresses=self._addresses(observation),
+            owners=self._owners(observation, destination),
         )
 
     def _is_believed(self, observation: DnsObservation) -> bool:
@@ -117,6 +118,15 @@ class Resolver:
         if observation.qtype not in _ADDRESS_TYPES or observation.rcode != "NOERROR":
             return ()
         return tuple(a for a in observation.answers if not self._index.is_in_cluster(a, observation.last_ms))
+
+    def _owners(self, observation: DnsObservation, destination: Destination | None) -> tuple[WorkloadRef, ...]:
+        """Return whose pods an answer leads to, one an address, where the Service alone does not tell."""
+        if not isinstance(destination, ServiceDestination) or observation.qtype not in _ADDRESS_TYPES:
+            return ()
+        if len(self._index.owners_of(ServiceRef(destination.namespace, destination.service))) < 2:
+            return ()
+        pods = (self._index.pod_at(answer, observation.last_ms) for answer in observation.answers)
+        return tuple(self._index.workload_of(pod)[0] for pod in pods if pod is not None)
 
     def _destination(
         self, name: str, at_ms: int, is_answered: bool, *, is_final: bool

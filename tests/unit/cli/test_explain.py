@@ -45,7 +45,8 @@ EDGE = EdgeView(
     last_ms=T0 + 2_000,
     names=(NAME,),
     cut=0,
-    owners=(OwnerView(a_workload("canary"), 1), OwnerView(a_workload("cart"), 2)),
+    owners=(OwnerView(a_workload("canary"), 1, 2, 0, 25), OwnerView(a_workload("cart"), 2, 6, 0, 75)),
+    service_ports=(80,),
 )
 FOUND = Explanation(Verdict.EDGE, a_workload(), "both", edges=(EDGE,), noise=(NoiseView("search-list", 1_234, ()),))
 Serve = Callable[[int, object], str]
@@ -84,9 +85,10 @@ def test_an_edge_is_told_from_the_names_to_the_rule() -> None:
         "shop/web (Deployment) → shop/both (Service)",
         "  confidence  75 % (dns): it looked the name up and was answered",
         "  seen        at least 3 times, 2023-11-14T22:13:20Z to 2023-11-14T22:13:22Z",
-        "  behind it   shop/canary (Deployment), 1 pods",
-        "  behind it   shop/cart (Deployment), 2 pods",
+        "  behind it   shop/canary (Deployment), 1 pods, 25 % of what was seen",
+        "  behind it   shop/cart (Deployment), 2 pods, 75 % of what was seen",
         "  ambiguity   several workloads are behind the Service, so the Service is the target",
+        "  port        80, by the Service",
         "  by both.shop.svc.cluster.local",
         "    look-ups    3, answered, 2023-11-14T22:13:20Z to 2023-11-14T22:13:22Z",
         "    pods        web-1-1, web-1-2",

@@ -86,11 +86,20 @@ async def test_a_target_may_be_written_in_every_way_that_leads_to_it() -> None:
         assert (await edge(text, an_observation(CART))).target.name == "cart"
 
 
+async def test_an_internationalised_name_may_be_written_in_either_form() -> None:
+    for text in ("bücher.example", "BÜCHER.example.", "xn--bcher-kva.example"):
+        found = await edge(text, an_observation("xn--bcher-kva.example", answers=("192.0.2.1",)))
+        assert found.target.name == "xn--bcher-kva.example"
+
+
 async def test_a_service_of_several_workloads_says_which() -> None:
     found = await edge("both", an_observation("both.shop.svc.cluster.local", answers=("10.96.0.2",)))
 
     assert found.target == TargetView("service", "shop", "", "both")
-    assert found.owners == (OwnerView(a_workload("canary"), 1), OwnerView(a_workload("cart"), 1))
+    assert found.owners == (
+        OwnerView(a_workload("canary"), 1, 0, 0, None),
+        OwnerView(a_workload("cart"), 1, 0, 0, None),
+    )
 
 
 async def test_names_that_share_an_address_say_so() -> None:
