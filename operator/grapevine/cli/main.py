@@ -121,7 +121,9 @@ def _parser(chosen: str | None, module: _CommandModule | None) -> argparse.Argum
 
 
 def _complain(message: str) -> int:
-    print(f"grapevine: {' '.join(message.split())}", file=sys.stderr)
+    from grapevine.model.visible import visible  # it loads Unicode's tables
+
+    print(f"grapevine: {visible(' '.join(message.split()))}", file=sys.stderr)
     return EXIT_INPUT
 
 
