@@ -4,10 +4,10 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-import yaml
-
+from grapevine.intents.manifest import manifest
 from grapevine.intents.read import read_intents
-from grapevine.intents.resource import KIND
+from grapevine.kube.intents_files import is_intents
+from grapevine.kube.manifests import read_manifests, to_yaml, write_text
 from grapevine.model.errors import PermanentInputError
 from grapevine.model.intents import ActualIntents
 from grapevine.model.timestamp import format_s
@@ -70,15 +70,7 @@ class IntentsDirectory:
     def _put(self, resource: dict[str, Any]) -> ActualIntents:
         actual = self._keep(resource)
         file = self.file_of(actual.namespace, actual.name)
-        kept = {key: resource["metadata"][key] for key in ("name", "namespace", "labels")}
-        content = {**{k: resource[k] for k in ("apiVersion", "kind")}, "metadata": kept, "spec": resource["spec"]}
-        try:
-            file.parent.mkdir(exist_ok=True)
-            unfinished = file.with_suffix(".yaml.new")
-            unfinished.write_text(yaml.safe_dump(content, sort_keys=False, allow_unicode=True), encoding="utf-8")
-            unfinished.replace(file)
-        except OSError as e:
-            raise PermanentInputError(f"{file} cannot be written: {e.strerror}") from e
+        write_text(file, to_yaml(manifest(resource)))
         return actual
 
     def _keep(self, resource: dict[str, Any]) -> ActualIntents:
@@ -92,12 +84,12 @@ class IntentsDirectory:
     def _load(self, file: Path) -> None:
         reason = "it is not one ClientIntents object"
         try:
-            resource = yaml.safe_load(file.read_text(encoding="utf-8"))
-            if isinstance(resource, dict) and resource.get("kind") == KIND:
-                metadata = {"namespace": file.parent.name, **resource["metadata"], "creationTimestamp": self._now}
-                self._keep({**resource, "metadata": metadata})
+            resources = [each.resource for each in read_manifests(file)]
+            if len(resources) == 1 and is_intents(resources[0]):
+                metadata = {"namespace": file.parent.name, **resources[0]["metadata"], "creationTimestamp": self._now}
+                self._keep({**resources[0], "metadata": metadata})
                 return
-        except (yaml.YAMLError, UnicodeError, KeyError, TypeError) as e:
+        except (KeyError, TypeError) as e:
             reason = f"it is no YAML of a Kubernetes object ({type(e).__name__})"
         except PermanentInputError as e:
             reason = str(e)

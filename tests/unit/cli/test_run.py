@@ -1,20 +1,19 @@
 """`grapevine run` on the recorded shop, in this process: truth, golden files, and what bad input ends in."""
 
 import json
-import os
 import shutil
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
+from tests.support.golden import check_golden_tree, read_tree
 from tests.support.objects import SHOP
 from tests.support.truth import intents_of, shop_truth
 from tests.support.worker import worker_capture
 
 from grapevine.cli.main import main
 
-GOLDEN = Path(__file__).parents[2] / "golden" / "shop"
 FILES = {"pcap": SHOP / "capture.pcap", "cluster": SHOP / "cluster.json", "pod-events": SHOP / "pod-events.jsonl"}
 
 
@@ -25,10 +24,6 @@ def run(out: Path, **files: Path | None) -> int:
     return main(["run", *flags, "--out", str(out)])
 
 
-def written(out: Path) -> dict[str, str]:
-    return {str(f.relative_to(out)): f.read_text() for f in sorted(out.rglob("*")) if f.is_file()}
-
-
 @pytest.fixture(scope="module")
 def shop(tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("run") / "intents"
@@ -37,27 +32,23 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_finds_exactly_who_talks_to_whom_in_the_shop(shop: Path) -> None:
-    found = intents_of(yaml.safe_load(text) for text in written(shop).values())
+    found = intents_of(yaml.safe_load(text) for text in read_tree(shop).values())
 
     assert found == shop_truth()
     assert (len(found), sum(map(len, found.values()))) == (13, 21)
 
 
 def test_writes_the_golden_files_byte_for_byte(shop: Path) -> None:
-    if os.environ.get("GRAPEVINE_GOLDEN") == "update":
-        shutil.rmtree(GOLDEN, ignore_errors=True)
-        shutil.copytree(shop, GOLDEN)
-
-    assert written(shop) == written(GOLDEN)
+    check_golden_tree("shop", shop)
 
 
 def test_the_same_capture_again_changes_no_file(shop: Path, tmp_path: Path) -> None:
     out = tmp_path / "intents"
     shutil.copytree(shop, out)
-    before = written(out)
+    before = read_tree(out)
 
     assert run(out) == 0
-    assert written(out) == before
+    assert read_tree(out) == before
 
 
 def test_prints_what_was_seen_and_is_no_edge(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -109,7 +100,7 @@ def test_a_capture_cut_in_a_packet_is_used_up_to_the_cut(tmp_path: Path, capsys:
     assert captured.err.startswith(f"grapevine: {cut}")
     assert captured.err.count("\n") == 1
     assert "DNS responses" in captured.out
-    found = intents_of(yaml.safe_load(text) for text in written(tmp_path / "out").values())
+    found = intents_of(yaml.safe_load(text) for text in read_tree(tmp_path / "out").values())
     assert all(targets <= shop_truth()[client] for client, targets in found.items())
     assert len(found) > 5
 
@@ -176,7 +167,7 @@ def test_a_cluster_domain_that_is_none_ends_in_one_line(tmp_path: Path, capsys: 
     assert "is no DNS domain" in capsys.readouterr().err
 
 
-def test_a_persons_file_is_read_and_never_written(tmp_path: Path) -> None:
+def test_a_persons_file_is_read_and_never_read_tree(tmp_path: Path) -> None:
     mine = tmp_path / "storefront" / "mine.yaml"
     mine.parent.mkdir()
     text = """\
