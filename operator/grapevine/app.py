@@ -21,6 +21,7 @@ from grapevine.ingest.authentication import Authenticator
 from grapevine.ingest.rotation import Schedule
 from grapevine.ingest.server import IngestServer
 from grapevine.kube.informer import Informers
+from grapevine.kube.intents_list import list_intents
 from grapevine.kube.intents_writer import ApiIntentsWriter
 from grapevine.kube.named_objects import NamedConfigMap, NamedSecret
 from grapevine.kube.session import Session, preflight
@@ -108,7 +109,7 @@ async def _serve(settings: OperatorSettings) -> None:
         informing = tasks.create_task(informers.run(), name="informers")
         stack.push_async_callback(_end, informing)
         await informers.wait_synced(SYNC_TIMEOUT_S)
-        resources = await writer.list_intents()
+        resources = await list_intents(session)
         pipeline.restore(resources)
         _log.info("restored", extra={"clientintents": len(resources)})
 

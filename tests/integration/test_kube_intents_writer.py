@@ -5,6 +5,7 @@ from tests.support.api import Api, Object
 from tests.support.controlplane import ControlPlane
 
 from grapevine.intents import resource as names
+from grapevine.kube.intents_list import list_intents
 from grapevine.kube.intents_writer import ApiIntentsWriter
 from grapevine.kube.session import Session
 from grapevine.model.errors import PermanentInputError, RetryableError
@@ -92,12 +93,12 @@ async def test_what_rbac_refuses_is_permanent_and_names_the_rule(
 async def test_lists_all_pages(
     control_plane: ControlPlane, api: Api, namespace: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("grapevine.kube.intents_writer.PAGE_SIZE", 2)
+    monkeypatch.setattr("grapevine.kube.intents_list.PAGE_SIZE", 2)
     for number in range(5):
         api.create(intents(namespace) | {"metadata": {"namespace": namespace, "name": f"i{number}"}})
 
     async with await Session.open(str(control_plane.kubeconfig())) as session:
-        found = await ApiIntentsWriter(session).list_intents()
+        found = await list_intents(session)
 
     assert [each["metadata"]["name"] for each in found if each["metadata"]["namespace"] == namespace] == [
         f"i{number}" for number in range(5)

@@ -1,4 +1,4 @@
-"""Read and write ClientIntents: server-side apply, and one paged list at the start.
+"""Read and write one ClientIntents object at a time: server-side apply.
 
 Implements `reconcile.ports.IntentsWriter`. Server-side apply answers 201 where it created and 200 where it changed,
 with the object both times; JSON is sent under apply's YAML content type, which it is.
@@ -19,7 +19,6 @@ from grapevine.model.errors import PermanentInputError, RetryableError
 from grapevine.model.intents import ActualIntents
 from grapevine.reconcile.ports import Resource
 
-PAGE_SIZE = 200
 _APPLY = "application/apply-patch+yaml"
 
 
@@ -61,22 +60,6 @@ class ApiIntentsWriter:
         if actual.uid != resource["metadata"]["uid"]:
             raise ConflictError(f"ClientIntents {actual.namespace}/{actual.name} was made anew meanwhile")
         return actual
-
-    async def list_intents(self) -> list[Mapping[str, Any]]:
-        """Return every ClientIntents object of the cluster, as a restart needs them.
-
-        Raises:
-            RetryableError: the API is unreachable or busy, or objects changed so fast that the list expired.
-            PermanentInputError: it is forbidden, or the CRD is not installed.
-        """
-        found: list[Mapping[str, Any]] = []
-        query = {"limit": str(PAGE_SIZE)}
-        while True:
-            page = _decode(await self._session.request("GET", f"/apis/{names.API_VERSION}/{names.PLURAL}", query))
-            found.extend(page.get("items") or ())
-            query["continue"] = page.get("metadata", {}).get("continue", "")
-            if not query["continue"]:
-                return found
 
     async def _apply(self, resource: Resource, *, force: bool, subresource: str = "") -> ActualIntents:
         query = {"fieldManager": names.FIELD_MANAGER, "force": "true" if force else "false"}
