@@ -13,6 +13,7 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Protocol, cast
 
 from grapevine import __version__
@@ -22,6 +23,9 @@ from grapevine.model.errors import GrapevineError
 EXIT_INPUT = 2
 EXIT_INTERRUPTED = 130
 EXIT_BROKEN_PIPE = 141
+
+_PLUGIN = "kubectl grapevine"
+"""How a person calls the script `kubectl-grapevine`, which kubectl finds on PATH."""
 
 _EXTRA = frozenset(
     {"aiohttp", "google", "kopf", "kubernetes", "msgspec", "opentelemetry", "prometheus_client", "yaml"},
@@ -44,6 +48,9 @@ examples:
 
   # What it found
   kubectl get clientintents -A
+  grapevine list
+  grapevine export -o intents/
+  grapevine diff intents/ cluster:
 
 `grapevine COMMAND --help` tells the rest.
 """
@@ -65,6 +72,10 @@ _COMMANDS = {
     "operator": _Command("grapevine.cli.operator", "run the operator: observations in, ClientIntents out"),
     "capture": _Command("grapevine.cli.capture", "hear DNS responses and send them to the operator"),
     "dns": _Command("grapevine.cli.dns", "print how to have the cluster's DNS report to Grapevine"),
+    "list": _Command("grapevine.cli.list", "say who calls whom, from a cluster or from files"),
+    "export": _Command("grapevine.cli.export", "write ClientIntents as manifests, from a cluster or from files"),
+    "diff": _Command("grapevine.cli.diff", "say what two sets of ClientIntents say differently"),
+    "convert": _Command("grapevine.cli.convert", "bring Otterize's older manifests to v2beta1"),
     "explain": _Command("grapevine.cli.explain", "say why a workload reaches a target, or why not"),
     "doctor": _Command("grapevine.cli.doctor", "say what is not seen, or what is in the way of the first apply"),
     "version": _Command("grapevine.cli.version", "print the version"),
@@ -104,7 +115,7 @@ def _load(command: str) -> _CommandModule:
 def _parser(chosen: str | None, module: _CommandModule | None) -> argparse.ArgumentParser:
     """Return the parser, complete for the chosen command, with a line for each of the others."""
     parser = argparse.ArgumentParser(
-        prog="grapevine",
+        prog=_PLUGIN if Path(sys.argv[0]).name.startswith("kubectl-grapevine") else "grapevine",
         description=_DESCRIPTION,
         epilog=_EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,

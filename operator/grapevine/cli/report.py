@@ -1,21 +1,15 @@
-"""What a finished offline run prints: the table of `kubectl get clientintents -A`, the edges, and what is no edge."""
+"""What a finished offline run prints: the edges, and what is no edge."""
 
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
 
-from grapevine.cli.table import format_age, format_table
 from grapevine.graph.store import GraphStore
 from grapevine.intents.build import target_key
 from grapevine.model.edge import Edge, UnnamedAddress
 from grapevine.model.target import InternetTarget, ServiceTarget, WorkloadTarget
-from grapevine.model.timestamp import try_parse_ms
 from grapevine.model.workload import WorkloadRef
 from grapevine.resolver.noise import Reason
 from grapevine.resolver.unresolved import UnresolvedAddress, UnresolvedTally
 
-_HEADER = (
-    ("NAMESPACE", "NAME", "WORKLOAD", "KIND", "TARGETS", "UNDECLARED", "MODE", "READY", "LAST-SEEN", "AGE")
-)  # fmt: skip
 _REJECTED = ("short-frame", "short-message", "bad-question", "question-count", "tcp-garbage")
 _MAX_EDGES = 100
 _MAX_ADDRESSES = 10
@@ -38,11 +32,6 @@ def input_line(captured: Mapping[str, int]) -> str:
     rejected = sum(captured.get(reason, 0) for reason in _REJECTED)
     line = f"{captured.get('frames', 0):,} packets, {captured.get('events', 0):,} DNS responses"
     return line + (f", {rejected:,} not usable" if rejected else "")
-
-
-def intents_table(resources: Iterable[Mapping[str, Any]], now_ms: int) -> str:
-    """Return the table that `kubectl get clientintents -A` prints of these objects."""
-    return format_table(_HEADER, (_row(resource, now_ms) for resource in resources))
 
 
 def edge_lines(graph: GraphStore) -> list[str]:
@@ -88,29 +77,6 @@ def blind_lines(graph: GraphStore, unresolved: UnresolvedTally) -> list[str]:
     if others:
         lines.append("  connections       " + ", ".join(f"{reason} {n:,}" for reason, n in others.items()))
     return lines if len(lines) > 1 else []
-
-
-def _row(resource: Mapping[str, Any], now_ms: int) -> tuple[str, ...]:
-    metadata, spec, status = resource["metadata"], resource["spec"], resource.get("status", {})
-    summary = status.get("summary", {})
-    ready = next((c["status"] for c in status.get("conditions", ()) if c["type"] == "Ready"), "")
-    return (
-        metadata["namespace"],
-        metadata["name"],
-        spec["workload"]["name"],
-        spec["workload"].get("kind", ""),
-        str(summary.get("targets", "")),
-        str(summary.get("undeclared", "")),
-        status.get("mode", ""),
-        ready,
-        _age(status.get("lastSeen"), now_ms),
-        _age(metadata.get("creationTimestamp"), now_ms),
-    )
-
-
-def _age(moment: str | None, now_ms: int) -> str:
-    ms = try_parse_ms(moment)
-    return "" if ms is None else format_age((now_ms - ms) // 1000)
 
 
 def _workload(ref: WorkloadRef) -> str:

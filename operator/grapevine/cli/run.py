@@ -12,7 +12,8 @@ from pathlib import Path
 
 from grapevine.capture.replay import Replay
 from grapevine.cli.explanation import explanation_lines, parse_client, to_json
-from grapevine.cli.report import blind_lines, edge_lines, input_line, intents_table
+from grapevine.cli.intents_table import intents_table
+from grapevine.cli.report import blind_lines, edge_lines, input_line
 from grapevine.kube.directory import IntentsDirectory
 from grapevine.kube.snapshot import read_pod_events, read_snapshot
 from grapevine.model.errors import GrapevineError, RetryableError

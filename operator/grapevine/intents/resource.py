@@ -43,13 +43,18 @@ def status_digest(status: Mapping[str, Any]) -> str:
     return digest(owned) if owned else ""
 
 
+def is_subdomain(name: str) -> bool:
+    """Tell whether the API server takes it as `metadata.name`; a name that is one makes a file name too."""
+    return len(name) <= _MAX_NAME and _SUBDOMAIN.fullmatch(name) is not None
+
+
 def object_name(client: WorkloadRef, is_taken: Callable[[str], bool]) -> str:
     """Return `metadata.name` for a new object of `client`.
 
     The workload's own name where it is valid and nobody else's; else a slug with the kind; else, or where the slug
     had to alter the name, with 8 hex digits of sha256(namespace/kind/name) too. Stable for equal circumstances.
     """
-    if len(client.name) <= _MAX_NAME and _SUBDOMAIN.fullmatch(client.name) and not is_taken(client.name):
+    if is_subdomain(client.name) and not is_taken(client.name):
         return client.name
     slug = re.sub(r"[^a-z0-9.]+", "-", client.name.lower()).strip("-.") or "workload"
     slug = re.sub(r"[-.]*\.[-.]*", ".", slug)
