@@ -9,6 +9,8 @@ from grapevine.model.observation import ConnObservation, DnsObservation, Observa
 from grapevine.wire import schema
 from grapevine.wire.schema import Batch, BatchHeader, DnsPod, Hearing, Reply, WireError
 
+_SCAN = json.JSONDecoder().scan_once
+"""The decoder's C part alone: what wraps it in `json.loads` costs half as much again, on every record."""
 _MAX_INT = 2**53
 """Largest integer every JSON reader keeps exactly (RFC 8259 §6); also bounds times and counts."""
 
@@ -162,19 +164,19 @@ def _parse_header(fields: dict[str, Any]) -> BatchHeader:
 
 def _parse_dns(fields: dict[str, Any]) -> DnsObservation:
     first_ms, last_ms, count = _parse_times(fields)
-    return DnsObservation(
-        first_ms=first_ms,
-        last_ms=last_ms,
-        count=count,
-        client_ip=_string(fields, "client_ip", 45, empty=False),
-        resolver_ip=_string(fields, "resolver_ip", 45),
-        qname=_string(fields, "qname", schema.MAX_NAME_CHARS),
-        qtype=_string(fields, "qtype", 16, empty=False),
-        rcode=_string(fields, "rcode", 16, empty=False),
-        answers=_strings(fields, "answers", schema.MAX_ANSWERS, schema.MAX_NAME_CHARS),
-        cnames=_strings(fields, "cnames", schema.MAX_ANSWERS, schema.MAX_NAME_CHARS),
-        transport=_string(fields, "transport", 8),
-        source=_string(fields, "source", 16),
+    return DnsObservation(  # by position: 20,000 of these a second
+        first_ms,
+        last_ms,
+        count,
+        _string(fields, "client_ip", 45, empty=False),
+        _string(fields, "resolver_ip", 45),
+        _string(fields, "qname", schema.MAX_NAME_CHARS),
+        _string(fields, "qtype", 16, empty=False),
+        _string(fields, "rcode", 16, empty=False),
+        _strings(fields, "answers", schema.MAX_ANSWERS, schema.MAX_NAME_CHARS),
+        _strings(fields, "cnames", schema.MAX_ANSWERS, schema.MAX_NAME_CHARS),
+        _string(fields, "transport", 8),
+        _string(fields, "source", 16),
     )
 
 
@@ -196,7 +198,7 @@ def _parse_conn(fields: dict[str, Any]) -> ConnObservation:
 
 
 def _parse_times(fields: dict[str, Any]) -> tuple[int, int, int]:
-    first_ms, last_ms, count = (_integer(fields, k) for k in ("first_ms", "last_ms", "count"))
+    first_ms, last_ms, count = _integer(fields, "first_ms"), _integer(fields, "last_ms"), _integer(fields, "count")
     if first_ms > last_ms or count < 1:
         raise WireError("record: first_ms is after last_ms, or count is 0")
     return first_ms, last_ms, count
@@ -224,7 +226,13 @@ def _dumps(fields: dict[str, Any]) -> str:
 
 def _loads(line: bytes, what: str) -> dict[str, Any]:
     try:
-        fields = json.loads(line)
+        text = line.decode()
+        try:
+            fields, end = _SCAN(text, 0)
+        except StopIteration:
+            end = -1
+        if end != len(text):
+            fields = json.loads(text)  # blanks around it, or no JSON at all
     except (ValueError, RecursionError) as e:  # ValueError covers bad JSON and bad UTF-8
         raise WireError(f"{what} is not JSON: {e}"[:200]) from e
     if not isinstance(fields, dict):
@@ -247,7 +255,7 @@ def _inflate(body: bytes) -> bytes:
 
 def _string(fields: dict[str, Any], key: str, limit: int, *, empty: bool = True) -> str:
     value = fields.get(key)
-    if not isinstance(value, str) or not value.isascii() or len(value) > limit or not (value or empty):
+    if type(value) is not str or not value.isascii() or len(value) > limit or not (value or empty):
         raise WireError(f"{key} is missing or is no ASCII string of at most {limit} characters")
     return value
 
@@ -260,7 +268,10 @@ def _strings(fields: dict[str, Any], key: str, limit: int, each: int) -> tuple[s
 
 
 def _all_strings(values: Iterable[object], each: int) -> bool:
-    return all(isinstance(v, str) and v.isascii() and len(v) <= each for v in values)
+    for value in values:
+        if not isinstance(value, str) or not value.isascii() or len(value) > each:
+            return False
+    return True
 
 
 def _integer(fields: dict[str, Any], key: str) -> int:
