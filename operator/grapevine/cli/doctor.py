@@ -6,13 +6,13 @@ Reads, asks about the person's own rights, and changes nothing.
 import argparse
 import asyncio
 import json
-import textwrap
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
-from grapevine.cli.operator_api import add_operator_argument, ask
+from grapevine.cli.findings import finding_lines
+from grapevine.cli.operator_api import add_operator_arguments, ask
 from grapevine.model.errors import PermanentInputError
 from grapevine.model.finding import Finding, Level
 
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 EXIT_BLOCKED = 1
 EXIT_UNKNOWN = 2
 
-_WIDTH = 110
 _DESCRIPTION = """\
 Ask a running operator what its map does not see, what that means, and what to do.
 
@@ -35,11 +34,13 @@ exit codes: 0 nothing stands in the way, 1 something does, 2 could not look at e
 
 examples:
   # A running operator
-  kubectl -n grapevine-system port-forward deploy/grapevine-operator 8082 &
   grapevine doctor
 
   # The cluster of the current kubectl context
   grapevine doctor --preflight
+
+  # Without a cluster, from files
+  grapevine run --pcap dns.pcap --cluster cluster.json --out intents/ --doctor
 
   # Another one, for a script
   grapevine doctor --preflight --context staging -o json
@@ -56,9 +57,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--preflight", action="store_true", help="look at a cluster before the first apply instead")
-    parser.add_argument("--kubeconfig", metavar="FILE", help="credentials; by default kubectl's")
-    parser.add_argument("--context", metavar="NAME", help="context of the kubeconfig; by default its current one")
-    add_operator_argument(parser)
+    add_operator_arguments(parser)
     parser.add_argument("-o", "--output", choices=("text", "json"), default="text", help="form (%(default)s)")
 
 
@@ -76,18 +75,19 @@ def run(args: argparse.Namespace) -> int:
 
 def _running(args: argparse.Namespace) -> int:
     """Print what a running operator finds."""
-    answer = ask(args.operator, "/api/v1/doctor", {})
+    reply = ask(args, "/api/v1/doctor", {})
+    answer = reply.fields
     if args.output == "json":
         print(json.dumps(answer, indent=2, ensure_ascii=False))
     try:
         findings = [Finding(**{**each, "level": Level(each["level"])}) for each in answer["findings"]]
     except (KeyError, TypeError, ValueError) as error:
-        raise PermanentInputError(f"{args.operator}: what answers there is no operator of this version") from error
+        raise PermanentInputError(f"{reply.source}: what answers there is no operator of this version") from error
     if args.output == "text":
         bad = sum(finding.level in (Level.WARNING, Level.BLOCKER) for finding in findings)
         last = f"{bad} of {len(findings)} want something done." if bad else "Nothing wants anything done."
         print(
-            *[f"{args.operator} (Grapevine {answer.get('version', '')})", "", *_finding_lines(findings), "", last],
+            *[f"{reply.source} (Grapevine {answer.get('version', '')})", "", *finding_lines(findings), "", last],
             sep="\n",
         )
     return _code(findings)
@@ -118,7 +118,7 @@ def _as_json(session: "Session", findings: Sequence[Finding], then: str) -> str:
 
 
 def _as_text(session: "Session", findings: Sequence[Finding], then: str) -> str:
-    lines = [f"{session.server} ({session.origin})", "", *_finding_lines(findings)]
+    lines = [f"{session.server} ({session.origin})", "", *finding_lines(findings)]
     counts = Counter(str(finding.level) for finding in findings)
     blockers, unknown = counts["blocker"], counts["unknown"]
     if blockers:
@@ -129,27 +129,3 @@ def _as_text(session: "Session", findings: Sequence[Finding], then: str) -> str:
     else:
         last = f"Nothing stands in the way: {then}"
     return "\n".join([*lines, "", last])
-
-
-def _finding_lines(findings: Sequence[Finding]) -> list[str]:
-    lines: list[str] = []
-    margin = max(len(finding.level) for finding in findings) + 2
-    column = margin + max(len(finding.check) for finding in findings) + 2
-    for finding in findings:
-        head = f"{finding.level:<{margin}}{finding.check:<{column - margin}}"
-        lines += _wrap(finding.found, head, column)
-        lines += _wrap(finding.means, " " * column, column)
-        lines += [" " * column + "→ " + finding.remedy] if finding.remedy else []  # never wrapped: it is copied
-    return lines
-
-
-def _wrap(text: str, head: str, column: int) -> list[str]:
-    """Return the text's lines, none for an empty one, the first behind `head`, the others at `column`."""
-    return textwrap.wrap(
-        text,
-        _WIDTH,
-        initial_indent=head,
-        subsequent_indent=" " * column,
-        break_long_words=False,
-        break_on_hyphens=False,
-    )

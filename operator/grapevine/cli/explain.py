@@ -4,7 +4,7 @@ import argparse
 import json
 
 from grapevine.cli.explanation import explanation_lines, parse_client
-from grapevine.cli.operator_api import add_operator_argument, ask
+from grapevine.cli.operator_api import add_operator_arguments, ask
 
 EXIT_NO_EDGE = 1
 
@@ -21,7 +21,6 @@ _EPILOG = """\
 exit codes: 0 there is such an edge, 1 there is none, 2 the operator could not be asked
 
 examples:
-  kubectl -n grapevine-system port-forward deploy/grapevine-operator 8082 &
   grapevine explain -n shop web cart
   grapevine explain shop/Deployment/web api.example.com -o json
 
@@ -43,7 +42,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     parser.add_argument("target", metavar="TARGET", help="what it may reach")
     parser.add_argument("-n", "--namespace", default="default", help="of a CLIENT that names none (%(default)s)")
     parser.add_argument("-o", "--output", choices=("text", "json"), default="text", help="form (%(default)s)")
-    add_operator_argument(parser)
+    add_operator_arguments(parser)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -55,7 +54,7 @@ def run(args: argparse.Namespace) -> int:
     """
     client = parse_client(args.client, args.namespace, "CLIENT")
     query = {"client": f"{client.namespace}/{client.name}", "kind": client.kind, "target": args.target}
-    answer = ask(args.operator, "/api/v1/explain", query)
+    answer = ask(args, "/api/v1/explain", query).fields
     if args.output == "json":
         print(json.dumps(answer, indent=2, ensure_ascii=False))
     else:

@@ -1,69 +1,148 @@
-"""Questions to a running operator's JSON API, over loopback (docs/reference/api.md)."""
+"""Questions to a running operator: through the API server to its pod, or at an URL (docs/reference/api.md)."""
 
 import argparse
+import asyncio
 import http.client
+import io
 import json
 import os
 import urllib.error
 import urllib.parse
 import urllib.request
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from grapevine.model.errors import PermanentInputError, RetryableError
 
-_DEFAULT = "http://127.0.0.1:8082"
+API_PORT = 8082
+NAMESPACE = "grapevine-system"
+SELECTOR = "app.kubernetes.io/name=grapevine-operator"
 _TIMEOUT_S = 10.0
 _MAX_BYTES = 8 << 20
-_REMEDY = "kubectl -n grapevine-system port-forward deploy/grapevine-operator 8082"
+_NOT_LEADER = 421
 
 
-def add_operator_argument(parser: argparse.ArgumentParser) -> None:
-    """Add `--operator`."""
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """An answer, and who gave it."""
+
+    source: str
+    """For people: the URL, or the pod."""
+    fields: dict[str, Any]
+
+
+def add_operator_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add where the operator is."""
     parser.add_argument(
         "--operator",
         metavar="URL",
-        default=os.environ.get("GRAPEVINE_API_URL") or _DEFAULT,
-        help="the operator's API, as port-forwarded (%(default)s; env GRAPEVINE_API_URL)",
+        default=os.environ.get("GRAPEVINE_API_URL"),
+        help="the operator's API, as forwarded by hand; by default its pod is found, and asked through the API server "
+        "(env GRAPEVINE_API_URL)",
     )
+    parser.add_argument(
+        "--operator-namespace",
+        metavar="NAME",
+        default=os.environ.get("GRAPEVINE_OPERATOR_NAMESPACE") or NAMESPACE,
+        help="where its pod is looked for (%(default)s; env GRAPEVINE_OPERATOR_NAMESPACE)",
+    )
+    parser.add_argument("--kubeconfig", metavar="FILE", help="credentials; by default kubectl's")
+    parser.add_argument("--context", metavar="NAME", help="context of the kubeconfig; by default its current one")
 
 
-def ask(url: str, path: str, query: Mapping[str, str]) -> dict[str, Any]:
+def ask(args: argparse.Namespace, path: str, query: Mapping[str, str]) -> Reply:
     """Return the operator's answer to one question.
 
     Raises:
-        PermanentInputError: the URL is none, the operator refuses the question, or what answers is no operator.
+        PermanentInputError: the URL is none, no operator runs, it may not be reached, it refuses the question, or what
+            answers is no operator.
         RetryableError: nothing answers, or not in time.
     """
+    given = urllib.parse.urlencode({key: value for key, value in query.items() if value})
+    if args.operator:
+        return _ask_url(args.operator, f"{path}?{given}")
+    return asyncio.run(_ask_pods(args, f"{path}?{given}"))
+
+
+async def _ask_pods(args: argparse.Namespace, path: str) -> Reply:
+    """Ask the operator's pods in turn: of several replicas, one leads, and the others say so."""
+    from grapevine.kube.portforward import exchange, ready_pods  # who names an URL needs no kubeconfig
+    from grapevine.kube.session import Session
+
+    async with await Session.open(args.kubeconfig, args.context) as session:
+        pods = await ready_pods(session, args.operator_namespace, SELECTOR)
+        if not pods:
+            raise PermanentInputError(
+                f"{session.server} ({session.origin}): no pod with {SELECTOR} is ready in {args.operator_namespace}: "
+                f"kubectl -n {args.operator_namespace} get pods; --operator-namespace, or --operator URL"
+            )
+        request = f"GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n".encode()
+        for pod in pods:
+            source = f"{pod.namespace}/{pod.name}"
+            status, body = _parse(await exchange(session, pod, API_PORT, request, max_bytes=_MAX_BYTES), source)
+            if status < 400:
+                return Reply(source, _fields(body, source))
+            if status != _NOT_LEADER or pod == pods[-1]:
+                raise PermanentInputError(f"{source}: {_reason(status, body)}")
+    raise AssertionError("the last pod's answer is returned or raised")
+
+
+def _parse(answer: bytes, source: str) -> tuple[int, bytes]:
+    """Return status and body of an HTTP response."""
+    response = http.client.HTTPResponse(_Buffer(answer))  # type: ignore[arg-type]
+    try:
+        response.begin()
+        return response.status, response.read()
+    except (OSError, http.client.HTTPException) as error:
+        raise PermanentInputError(f"{source}: what answers there is no operator: {error!r}") from error
+
+
+class _Buffer:
+    """As much of a socket as `HTTPResponse` reads from."""
+
+    def __init__(self, content: bytes) -> None:
+        self._content = content
+
+    def makefile(self, _mode: str) -> io.BytesIO:
+        return io.BytesIO(self._content)
+
+
+def _ask_url(url: str, path: str) -> Reply:
     parts = urllib.parse.urlsplit(url)
     if parts.scheme != "http" or not parts.hostname:
-        raise PermanentInputError(f"--operator: {url!r} is no such URL: give it like {_DEFAULT}")
-    given = urllib.parse.urlencode({key: value for key, value in query.items() if value})
+        raise PermanentInputError(f"--operator: {url!r} is no such URL: give it like http://127.0.0.1:{API_PORT}")
     # No proxy: the operator listens on loopback.
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     try:
-        with opener.open(f"{url.rstrip('/')}{path}?{given}", timeout=_TIMEOUT_S) as reply:
+        with opener.open(url.rstrip("/") + path, timeout=_TIMEOUT_S) as reply:
             body = reply.read(_MAX_BYTES + 1)
     except urllib.error.HTTPError as error:
-        raise PermanentInputError(f"{url}: {_reason(error)}") from error
+        raise PermanentInputError(f"{url}: {_reason(error.code, error.read(_MAX_BYTES))}") from error
     except (OSError, http.client.HTTPException) as error:
         reason = getattr(error, "reason", None) or error
-        raise RetryableError(f"no operator answers at {url}: {reason}; {_REMEDY}") from error
+        raise RetryableError(
+            f"no operator answers at {url}: {reason}; without --operator its pod is found through the kubeconfig"
+        ) from error
     if len(body) > _MAX_BYTES:
         raise PermanentInputError(f"{url}: the answer is over {_MAX_BYTES >> 20} MiB, so this is no operator")
-    answer = _decoded(body)
+    return Reply(url, _fields(body, url))
+
+
+def _reason(status: int, body: bytes) -> str:
+    answer = _try_decode(body)
+    reason = answer.get("error") if answer else None
+    return str(reason) if reason else f"HTTP {status}: what answers there is no operator, or another version"
+
+
+def _fields(body: bytes, source: str) -> dict[str, Any]:
+    answer = _try_decode(body)
     if answer is None:
-        raise PermanentInputError(f"{url}: what answers there is no operator; {_REMEDY}")
+        raise PermanentInputError(f"{source}: what answers there is no operator")
     return answer
 
 
-def _reason(error: urllib.error.HTTPError) -> str:
-    answer = _decoded(error.read(_MAX_BYTES))
-    reason = answer.get("error") if answer else None
-    return str(reason) if reason else f"HTTP {error.code}: what answers there is no operator, or another version"
-
-
-def _decoded(body: bytes) -> dict[str, Any] | None:
+def _try_decode(body: bytes) -> dict[str, Any] | None:
     try:
         answer = json.loads(body)
     except ValueError:

@@ -12,12 +12,14 @@ from pathlib import Path
 
 from grapevine.capture.replay import Replay
 from grapevine.cli.explanation import explanation_lines, parse_client, to_json
+from grapevine.cli.findings import finding_lines
 from grapevine.cli.intents_table import intents_table
 from grapevine.cli.report import blind_lines, edge_lines, input_line
 from grapevine.kube.directory import IntentsDirectory
 from grapevine.kube.snapshot import read_pod_events, read_snapshot
 from grapevine.model.errors import GrapevineError, RetryableError
 from grapevine.pipeline import Pipeline
+from grapevine.pipeline.views import PipelineViews
 from grapevine.resolver.records import Record, RecordGone
 from grapevine.settings import OperatorSettings, operator_settings
 
@@ -68,6 +70,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         help="DNS servers outside the cluster whose answers for its names are believed",
     )
 
+    parser.add_argument("--doctor", action="store_true", help="say as well what this map does not see")
     parser.add_argument(
         "--explain",
         nargs=2,
@@ -95,6 +98,9 @@ def run(args: argparse.Namespace) -> int:
     print(intents_table(seen, now_ms))
     print("", *edge_lines(pipeline.graph), sep="\n")
     print("", *blind_lines(pipeline.graph, pipeline.intake.unresolved), sep="\n")
+    if args.doctor:
+        findings = PipelineViews(pipeline, dict, _now_ms).findings()
+        print("", "What this map does not see (docs/reference/doctor.md):", *finding_lines(findings), sep="\n")
     if asked:
         explanation = pipeline.explainer.explain(asked.namespace, asked.name, asked.kind, args.explain[1])
         print("", *explanation_lines(to_json(explanation)), sep="\n")

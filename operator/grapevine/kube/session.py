@@ -158,6 +158,44 @@ class Session:
         async with await self._send("GET", path, watching, {"Accept": accept}, None, timeout) as response:
             yield self._lines(path, response)
 
+    @contextlib.asynccontextmanager
+    async def websocket(
+        self, path: str, query: Mapping[str, str], *, protocol: str, timeout_s: float
+    ) -> AsyncIterator[aiohttp.ClientWebSocketResponse]:
+        """Open a web socket and yield it; `timeout_s` is for the handshake, and for the reading of each message.
+
+        Raises:
+            (all that `request` raises, for the handshake)
+        """
+        with self._converted("GET", path):
+            _, url, headers, *_ = await self._client.param_serialize(
+                "GET", path, query_params=list(query.items()), auth_settings=["BearerToken"]
+            )
+            async with asyncio.timeout(timeout_s):
+                try:
+                    socket = await self._pool().ws_connect(
+                        url,
+                        headers=headers,
+                        protocols=(protocol,),
+                        timeout=aiohttp.ClientWSTimeout(ws_receive=timeout_s, ws_close=timeout_s),
+                        proxy=self._client.configuration.proxy,
+                    )
+                except aiohttp.WSServerHandshakeError as error:
+                    raise errors.refusal("GET", path, query, error.status, b"", "") from error
+        try:
+            yield socket
+        finally:
+            with self._converted("GET", path):
+                await socket.close()
+
+    def _pool(self) -> aiohttp.ClientSession:
+        """Return the client's connections; the library makes them with its first request."""
+        rest = self._client.rest_client
+        if rest.pool_manager is None:
+            rest.pool_manager = rest._create_pool_manager()
+        pool: aiohttp.ClientSession = rest.pool_manager
+        return pool
+
     async def _lines(self, path: str, response: aiohttp.ClientResponse) -> AsyncIterator[bytes]:
         while True:
             with self._converted("GET", path):

@@ -1,6 +1,6 @@
 """The read-only JSON API: what the map knows, for the command line and, later, the map page.
 
-Plain HTTP on loopback alone, reached with `kubectl port-forward`: who may do that is the cluster's RBAC to say, so
+Plain HTTP on loopback alone, reached through `pods/portforward`: who may do that is the cluster's RBAC to say, so
 there is no authentication here. GET only, nothing changes anything. A web page that a person has open can send
 requests to their loopback too, so requests under any other host name than loopback's are refused (DNS rebinding), and
 no origin is allowed to read. docs/reference/api.md lists the endpoints.

@@ -9,8 +9,9 @@ from grapevine.model.observation import ConnObservation, DnsObservation, Observa
 from grapevine.wire import schema
 from grapevine.wire.schema import Batch, BatchHeader, DnsPod, Hearing, Reply, WireError
 
-_SCAN = json.JSONDecoder().scan_once
-"""The decoder's C part alone: what wraps it in `json.loads` costs half as much again, on every record."""
+_DECODE = json.JSONDecoder().raw_decode
+"""What `json.loads` wraps, which costs half as much again, on every record."""
+_BLANKS = " \t\r\n"
 _MAX_INT = 2**53
 """Largest integer every JSON reader keeps exactly (RFC 8259 §6); also bounds times and counts."""
 
@@ -226,13 +227,10 @@ def _dumps(fields: dict[str, Any]) -> str:
 
 def _loads(line: bytes, what: str) -> dict[str, Any]:
     try:
-        text = line.decode()
-        try:
-            fields, end = _SCAN(text, 0)
-        except StopIteration:
-            end = -1
+        text = line.decode().strip(_BLANKS)
+        fields, end = _DECODE(text)
         if end != len(text):
-            fields = json.loads(text)  # blanks around it, or no JSON at all
+            raise WireError(f"{what} is not JSON: there is more behind it")
     except (ValueError, RecursionError) as e:  # ValueError covers bad JSON and bad UTF-8
         raise WireError(f"{what} is not JSON: {e}"[:200]) from e
     if not isinstance(fields, dict):
@@ -268,7 +266,7 @@ def _strings(fields: dict[str, Any], key: str, limit: int, each: int) -> tuple[s
 
 
 def _all_strings(values: Iterable[object], each: int) -> bool:
-    for value in values:
+    for value in values:  # noqa: SIM110 - a generator would cost twice that
         if not isinstance(value, str) or not value.isascii() or len(value) > each:
             return False
     return True

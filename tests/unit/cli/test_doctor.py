@@ -8,6 +8,7 @@ import pytest
 
 from grapevine.cli import doctor, preflight
 from grapevine.cli.main import main
+from grapevine.cli.operator_api import Reply
 from grapevine.kube import preflight as reading
 from grapevine.kube.cluster_facts import ClusterFacts, Unread
 from grapevine.kube.session import Session
@@ -87,7 +88,7 @@ def test_without_an_operator_it_says_how_to_reach_one(capsys: pytest.CaptureFixt
     assert main(["doctor", "--operator", f"http://127.0.0.1:{unused_tcp_port}"]) == 2
     (line,) = capsys.readouterr().err.splitlines()
     assert "no operator answers" in line
-    assert "port-forward" in line
+    assert "without --operator its pod is found" in line
 
 
 @pytest.mark.parametrize(
@@ -103,7 +104,7 @@ def test_prints_what_a_running_operator_found(
     levels: list[Level], code: int, last: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     findings = [asdict(Finding("ClockSkew", level, "clocks are off")) for level in levels]
-    monkeypatch.setattr(doctor, "ask", lambda *_: {"version": "1", "findings": findings})
+    monkeypatch.setattr(doctor, "ask", lambda *_: Reply("pod", {"version": "1", "findings": findings}))
 
     assert main(["doctor"]) == code
     assert capsys.readouterr().out.splitlines()[-1] == last
@@ -112,7 +113,7 @@ def test_prints_what_a_running_operator_found(
 def test_an_answer_of_another_version_is_one_line(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(doctor, "ask", lambda *_: {"findings": [{"level": "dreadful"}]})
+    monkeypatch.setattr(doctor, "ask", lambda *_: Reply("pod", {"findings": [{"level": "dreadful"}]}))
 
     assert main(["doctor"]) == 2
     assert "no operator of this version" in capsys.readouterr().err

@@ -142,7 +142,7 @@ def test_no_edge_ends_with_one(serve: Serve) -> None:
     [
         (400, {"error": "client: give NAMESPACE/NAME"}, "client: give NAMESPACE/NAME"),
         (404, b"<html>", "HTTP 404: what answers there is no operator, or another version"),
-        (200, b"<html>", "what answers there is no operator; kubectl -n grapevine-system port-forward"),
+        (200, b"<html>", "what answers there is no operator"),
     ],
 )
 def test_another_answer_is_one_line(
@@ -157,7 +157,7 @@ def test_without_an_operator_it_says_how_to_reach_one(capsys: pytest.CaptureFixt
     error = capsys.readouterr().err
 
     assert f"no operator answers at http://127.0.0.1:{unused_tcp_port}" in error
-    assert "kubectl -n grapevine-system port-forward deploy/grapevine-operator 8082" in error
+    assert "without --operator its pod is found through the kubeconfig" in error
 
 
 def test_a_url_that_is_none_is_named(capsys: pytest.CaptureFixture[str]) -> None:

@@ -13,6 +13,7 @@ from tests.support.truth import intents_of, shop_truth
 from tests.support.worker import worker_capture
 
 from grapevine.cli.main import main
+from grapevine.insight.doctor import CODES
 
 FILES = {"pcap": SHOP / "capture.pcap", "cluster": SHOP / "cluster.json", "pod-events": SHOP / "pod-events.jsonl"}
 
@@ -59,6 +60,19 @@ def test_prints_what_was_seen_and_is_no_edge(tmp_path: Path, capsys: pytest.Capt
     assert "storefront/web (Deployment) asks for reccomendations, which never resolves (NXDOMAIN)" in dead
     assert "10.244.0.1: a host address: a hostNetwork pod or the node itself" in printed
     assert "\n21 edges:\n" in printed
+
+
+def test_the_doctor_says_of_files_what_it_says_of_a_cluster(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    flags = [word for name, path in FILES.items() for word in (f"--{name}", str(path))]
+    assert main(["run", *flags, "--out", str(tmp_path / "intents"), "--doctor"]) == 0
+    lines = (
+        capsys.readouterr().out.partition("What this map does not see (docs/reference/doctor.md):\n")[2].splitlines()
+    )
+    told = {line.split()[1]: line for line in lines[: len(CODES)]}
+
+    assert tuple(told) == CODES
+    assert told["ClientsUnmapped"] == "ok  ClientsUnmapped  16 of 17 client addresses are a pod's"
+    assert told["Unaccounted"].startswith("ok  Unaccounted      5,769 lookups: edge 967, search-list 2,879")
 
 
 def test_connections_confirm_and_forged_answers_do_not(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
