@@ -102,6 +102,10 @@ class Addresses:
         address = mine.get(connection.address) if mine else None
         return address is not None and bool(address.names_near(connection.last_ms))
 
+    def led_to(self, client: WorkloadRef, destination: Destination) -> list[str]:
+        """Return the addresses that look-ups of a destination led to, as far as they are remembered."""
+        return [text for text, address in self._clients.get(client, {}).items() if destination in address.names]
+
     def sharing(self, client: WorkloadRef, destination: Destination) -> list[Destination]:
         """Return what else was looked up by the client and led to an address it dialled; sorted by its text.
 

@@ -8,7 +8,7 @@ from collections import OrderedDict
 from dataclasses import dataclass
 
 from grapevine.graph.search import SearchList
-from grapevine.graph.tally import GraphTally, Seen
+from grapevine.graph.tally import GraphTally, Seen, reason_of_failure
 from grapevine.model.edge import DeadDependency
 from grapevine.model.lookup import Lookup
 from grapevine.model.workload import WorkloadRef
@@ -38,7 +38,7 @@ class Attempts:
         """By the shortest of their names; oldest first."""
         self._answered: OrderedDict[str, None] = OrderedDict()
         self.folded: dict[str, int] = {}
-        """This client's failed look-ups that an answer explains, by reason."""
+        """This client's look-ups that an answer explains, by reason."""
 
     def __len__(self) -> int:
         return len(self._failures)
@@ -70,7 +70,7 @@ class Attempts:
         explained = [key for key, f in self._failures.items() if not f.names.isdisjoint(names)]
         for key in explained:
             failure = self._failures.pop(key)
-            self.fold(failure.rcode, failure.seen.count)
+            self.fold(reason_of_failure(failure.rcode), failure.seen.count)
         return bool(explained)
 
     def fail(self, lookup: Lookup) -> bool:
@@ -79,7 +79,7 @@ class Attempts:
         is_new = search.note_attempt(lookup.name)
         names = search.variants(lookup.name)
         if not self._answered.keys().isdisjoint(names):
-            self.fold(lookup.rcode, lookup.count)
+            self.fold(reason_of_failure(lookup.rcode), lookup.count)
             return False
         # A suffix shows in this name, or, now that its base is known, in one that failed before.
         for name in (search.base(lookup.name), *(self._failures if is_new else ())):
@@ -104,9 +104,13 @@ class Attempts:
         self._narrow(known, names)
         return True
 
-    def fold(self, rcode: str, count: int) -> None:
-        """Count failed look-ups that are explained, as the client's and as everybody's."""
-        reason = self._tally.fold(rcode, count)
+    def is_known(self, name: str) -> bool:
+        """Whether the name, or what the search list makes of it, is known to resolve."""
+        return name in self._answered
+
+    def fold(self, reason: str, count: int) -> None:
+        """Count look-ups that are explained, as the client's and as everybody's."""
+        self._tally.folded[reason] += count
         self.folded[reason] = self.folded.get(reason, 0) + count
 
     def restore_answer(self, name: str) -> None:
@@ -128,7 +132,7 @@ class Attempts:
         for failure in failures.values():
             failure.names = set().union(*map(self._search.variants, failure.names))
             if not self._answered.keys().isdisjoint(failure.names):
-                self.fold(failure.rcode, failure.seen.count)
+                self.fold(reason_of_failure(failure.rcode), failure.seen.count)
             elif (known := self._meet(failure.names)) is None:
                 self._failures[min(failure.names, key=len)] = failure
             else:

@@ -6,10 +6,11 @@ gets a second owner moves its edges instead of leaving a wrong one behind. Reade
 
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 
 from grapevine.graph.addresses import RECENT_MS, Addresses
 from grapevine.graph.attempts import Attempts
+from grapevine.graph.client import AddressesOf, Client
 from grapevine.graph.search import SearchList
 from grapevine.graph.sighting import (
     EVIDENCE_CONNECTION,
@@ -20,21 +21,20 @@ from grapevine.graph.sighting import (
     Sighting,
     evidence_of,
 )
-from grapevine.graph.tally import GraphTally, Seen
+from grapevine.graph.tally import GraphTally, Seen, reason_of_failure
 from grapevine.graph.trail import Trail
 from grapevine.model.connection import Connection
 from grapevine.model.edge import DeadDependency, Edge, OwnerSeen, UnnamedAddress
 from grapevine.model.lookup import Lookup
 from grapevine.model.metric import Metric
 from grapevine.model.target import (
-    CLUSTERSET_DOMAIN,
     Destination,
-    DomainDestination,
     ServiceDestination,
     ServiceTarget,
     Target,
     WorkloadDestination,
     WorkloadTarget,
+    destination_name,
 )
 from grapevine.model.trace import Trace
 from grapevine.model.workload import ServiceRef, WorkloadRef
@@ -42,17 +42,6 @@ from grapevine.settings import GraphSettings
 
 TargetOf = Callable[[Destination], Target]
 """Tells who stands behind a destination now."""
-
-
-@dataclass(slots=True)
-class _Client:
-    attempts: Attempts
-    sightings: dict[Destination, Sighting] = field(default_factory=dict)
-
-    def is_answered(self, destination: Destination) -> bool:
-        """Whether a look-up of the destination was answered."""
-        sighting = self.sightings.get(destination)
-        return sighting is not None and sighting.is_answered
 
 
 class GraphStore:
@@ -65,7 +54,7 @@ class GraphStore:
     def __init__(self, cluster_domain: str, settings: GraphSettings) -> None:
         self._domain = cluster_domain
         self._bounds = settings
-        self._clients: dict[WorkloadRef, _Client] = {}
+        self._clients: dict[WorkloadRef, Client] = {}
         self._namesakes: dict[tuple[str, str], set[WorkloadRef]] = {}
         self._askers: dict[ServiceRef, set[tuple[WorkloadRef, ServiceDestination]]] = {}
         self._dirty: set[WorkloadRef] = set()
@@ -82,15 +71,12 @@ class GraphStore:
         if client is None:
             self.tally.lookups["clients-full"] += lookup.count
             return
-        if lookup.destination is None:
+        if lookup.wildcard:
+            has_changed = client.learn_wildcard(lookup, self._addresses_of(lookup.client))
+        elif lookup.destination is None:
             has_changed = client.attempts.fail(lookup)
         else:
-            has_changed = self._add_sighting(client, lookup, lookup.destination, target_of)
-            has_changed |= client.attempts.answer(lookup.name)
-            has_changed |= self._join_connections(client, lookup, lookup.destination)
-            self._note_owners(client, lookup, lookup.destination)
-            if lookup.is_answered or not client.is_answered(lookup.destination):
-                self._trace(client, lookup.destination, trace)
+            has_changed = self._add_answer(client, lookup, target_of, trace)
         if has_changed:
             self._dirty.add(lookup.client)
 
@@ -222,9 +208,14 @@ class GraphStore:
         return sighting.connections.count if sighting and sighting.connections else 0
 
     def folded(self, ref: WorkloadRef) -> dict[str, int]:
-        """Return the client's failed look-ups that an answer explains, by reason."""
+        """Return the client's look-ups that an answer explains, by reason."""
         client = self._clients.get(ref)
         return dict(client.attempts.folded) if client else {}
+
+    def wildcard_names(self, ref: WorkloadRef) -> tuple[str, ...]:
+        """Return some of the names that only a wildcard in the client's search list answered."""
+        client = self._clients.get(ref)
+        return client.wildcards.names if client else ()
 
     def sharing(self, ref: WorkloadRef, destination: Destination) -> list[Destination]:
         """Return what else the client looked up that led to an address it dialled for this destination."""
@@ -268,7 +259,7 @@ class GraphStore:
             Metric(
                 "grapevine_lookups_folded",
                 "counter",
-                "Failed look-ups that an answer explains.",
+                "Look-ups that an answer to another variant of the name explains.",
                 self.tally.folded,
                 "reason",
             ),
@@ -279,20 +270,37 @@ class GraphStore:
 
     # --- parts
 
-    def _client(self, ref: WorkloadRef) -> _Client | None:
+    def _client(self, ref: WorkloadRef) -> Client | None:
         client = self._clients.get(ref)
         if client is None:
             if len(self._clients) >= self._bounds.max_clients:
                 self.tally.overflow["clients-full"] += 1
                 return None
-            client = self._clients[ref] = _Client(self._attempts(ref))
+            client = self._clients[ref] = Client(self._attempts(ref))
             self._namesakes.setdefault((ref.namespace, ref.name), set()).add(ref)
         return client
 
     def _attempts(self, ref: WorkloadRef) -> Attempts:
         return Attempts(SearchList(ref.namespace, self._domain), self._bounds.max_failures, self.tally)
 
-    def _add_sighting(self, client: _Client, lookup: Lookup, destination: Destination, target_of: TargetOf) -> bool:
+    def _addresses_of(self, ref: WorkloadRef) -> AddressesOf:
+        return lambda destination: self._addresses.led_to(ref, destination)
+
+    def _add_answer(self, client: Client, heard: Lookup, target_of: TargetOf, trace: Trace | None) -> bool:
+        """Take in a look-up that names a destination; return whether that is news."""
+        lookup = client.without_wildcard(heard)
+        if lookup is None or lookup.destination is None:
+            return False
+        has_changed = self._add_sighting(client, lookup, lookup.destination, target_of)
+        has_changed |= client.attempts.answer(lookup.name)
+        has_changed |= client.look_again(lookup.name, self._addresses_of(lookup.client))
+        has_changed |= self._join_connections(client, lookup, lookup.destination)
+        self._note_owners(client, lookup, lookup.destination)
+        if lookup.is_answered or not client.is_answered(lookup.destination):
+            self._trace(client, lookup.destination, trace)
+        return has_changed
+
+    def _add_sighting(self, client: Client, lookup: Lookup, destination: Destination, target_of: TargetOf) -> bool:
         """Count a look-up of a destination; return whether that is news."""
         sighting = client.sightings.get(destination) or self._enter(client, lookup.client, destination, target_of)
         if sighting is None:
@@ -303,17 +311,19 @@ class GraphStore:
             sighting.is_answered = lookup.is_answered
             return True
         if sighting.is_answered and not lookup.is_answered:
-            client.attempts.fold(lookup.rcode, lookup.count)  # the AAAA of a name that has an A, or the other way round
+            client.attempts.fold(
+                reason_of_failure(lookup.rcode), lookup.count
+            )  # the AAAA of a name that has an A, or the other way round
             return False
         is_news = lookup.is_answered and not sighting.is_answered
         if is_news:
-            client.attempts.fold("NODATA", sighting.lookups.count)
+            client.attempts.fold("nodata-twin", sighting.lookups.count)
             sighting.is_answered, sighting.lookups.count = True, 0
         if not sighting.lookups.add(lookup.first_ms, lookup.last_ms, lookup.count):
             self.tally.lookups["resent"] += lookup.count
         return is_news
 
-    def _join_connections(self, client: _Client, lookup: Lookup, destination: Destination) -> bool:
+    def _join_connections(self, client: Client, lookup: Lookup, destination: Destination) -> bool:
         """Give a destination the connections to addresses it led to; return whether that is news."""
         sighting = client.sightings.get(destination)
         if sighting is None or not lookup.addresses:
@@ -324,7 +334,7 @@ class GraphStore:
             is_news |= self._connect(sighting, each.ports, each.first_ms, each.last_ms, 0)
         return is_news
 
-    def _note_owners(self, client: _Client, lookup: Lookup, destination: Destination) -> None:
+    def _note_owners(self, client: Client, lookup: Lookup, destination: Destination) -> None:
         sighting = client.sightings.get(destination)
         if sighting is None or sighting.lookups is None or lookup.last_ms <= sighting.lookups.counted_through_ms:
             return
@@ -335,7 +345,7 @@ class GraphStore:
         self.tally.overflow["ports-full"] += not sighting.ports.issuperset(ports)
         return is_news
 
-    def _trace(self, client: _Client, destination: Destination, trace: Trace | None) -> None:
+    def _trace(self, client: Client, destination: Destination, trace: Trace | None) -> None:
         sighting = client.sightings.get(destination)
         if sighting is None or trace is None:
             return
@@ -348,7 +358,7 @@ class GraphStore:
         sighting.trail.note(trace)
 
     def _enter(
-        self, client: _Client, ref: WorkloadRef, destination: Destination, target_of: TargetOf
+        self, client: Client, ref: WorkloadRef, destination: Destination, target_of: TargetOf
     ) -> Sighting | None:
         """Make room for a destination that is new to the client; None, counted, where there is none."""
         if len(client.sightings) >= self._bounds.max_destinations:
@@ -384,15 +394,3 @@ def _owners(group: Iterable[Sighting]) -> tuple[OwnerSeen, ...]:
     for sighting in group:
         answers.update(sighting.owners or {})
     return tuple(OwnerSeen(owner, count) for owner, count in sorted(answers.items())[:MAX_OWNERS])
-
-
-def destination_name(destination: Destination, cluster_domain: str) -> str:
-    """Return the complete name of a destination; empty for a pod's address, whose workload is all that lasts."""
-    match destination:
-        case ServiceDestination(namespace, service, host, port, in_clusterset):
-            domain = CLUSTERSET_DOMAIN if in_clusterset else cluster_domain
-            return ".".join(filter(None, (port, host, service, namespace, "svc", domain)))
-        case DomainDestination(domain):
-            return domain
-        case WorkloadDestination():
-            return ""

@@ -49,8 +49,9 @@ class GraphTally:
 
     overflow: dict[str, int] = field(default_factory=lambda: dict.fromkeys(_BOUNDS, 0))
     """What the bounds kept out, by bound."""
-    folded: dict[str, int] = field(default_factory=lambda: {"search-list": 0, "nodata-twin": 0})
-    """Failed look-ups that an answer to another variant of the name, or question, explains."""
+    folded: dict[str, int] = field(default_factory=lambda: {"search-list": 0, "nodata-twin": 0, "wildcard-search": 0})
+    """Failed look-ups that an answer to another variant of the name, or question, explains, and answers that a
+    wildcard gave to what the search list made of a name."""
     lookups: Counter[str] = field(default_factory=Counter)
     """Look-ups that are in no sighting and no failure, by what became of them: a bound, or `resent`."""
     connections: Counter[str] = field(default_factory=Counter)
@@ -58,8 +59,7 @@ class GraphTally:
     restored: int = 0
     """Look-ups that came back with the objects' status."""
 
-    def fold(self, rcode: str, count: int) -> str:
-        """Count failed look-ups that are explained; return by which reason."""
-        reason = "nodata-twin" if rcode == "NODATA" else "search-list"
-        self.folded[reason] += count
-        return reason
+
+def reason_of_failure(rcode: str) -> str:
+    """Return by which reason a failed look-up is explained, once an answer explains it."""
+    return "nodata-twin" if rcode == "NODATA" else "search-list"

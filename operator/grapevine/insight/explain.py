@@ -9,14 +9,21 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from grapevine.graph.sighting import Sighting
-from grapevine.graph.store import GraphStore, destination_name
+from grapevine.graph.store import GraphStore
 from grapevine.graph.tally import Seen
 from grapevine.insight.service_facts import ServiceFacts
 from grapevine.intents.build import target_key
 from grapevine.intents.confidence import rule_of
 from grapevine.intents.share import share_of
 from grapevine.model.edge import DeadDependency, Edge, UnnamedAddress
-from grapevine.model.target import Destination, InternetTarget, ServiceTarget, Target, WorkloadTarget
+from grapevine.model.target import (
+    Destination,
+    InternetTarget,
+    ServiceTarget,
+    Target,
+    WorkloadTarget,
+    destination_name,
+)
 from grapevine.model.workload import ServiceRef, WorkloadRef
 from grapevine.resolver.index import ClusterIndex
 from grapevine.resolver.left_out import LeftOut
@@ -218,7 +225,7 @@ class Explainer:
 
     def _verdict_without_edge(self, client: WorkloadRef, asked: str) -> Verdict:
         wanted = _normal(asked)
-        names = [name for _, entry in self._left_out.of(client) for name in entry.names]
+        names = [name for noise in self._noise(client) for name in noise.names]
         if any(wanted in _name_spellings(name, client.namespace, self._domain) for name in names):
             return Verdict.NOISE
         if wanted in _workload_spellings(client, client.namespace):
@@ -273,7 +280,9 @@ class Explainer:
         )
 
     def _noise(self, client: WorkloadRef) -> tuple[NoiseView, ...]:
-        folded = [NoiseView(reason, count, ()) for reason, count in sorted(self._graph.folded(client).items())]
+        samples = {"wildcard-search": self._graph.wildcard_names(client)}
+        counts = sorted(self._graph.folded(client).items())
+        folded = [NoiseView(reason, count, samples.get(reason, ())) for reason, count in counts]
         left_out = [NoiseView(reason.value, e.count, e.names) for reason, e in self._left_out.of(client)]
         return tuple(folded + left_out)
 

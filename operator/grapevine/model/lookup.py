@@ -24,5 +24,7 @@ class Lookup:
     count: int
     addresses: tuple[str, ...] = ()
     """Addresses it resolved to that nothing in the cluster explains; a connection to one is one to this name."""
+    wildcard: str = ""
+    """Search suffix that this answer proves a wildcard behind, so that it says nothing of what was asked for."""
     owners: tuple[WorkloadRef, ...] = ()
     """Whose pods the other addresses are, one an address, where several workloads are behind the Service asked for."""

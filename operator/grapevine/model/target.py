@@ -66,3 +66,15 @@ class InternetTarget:
 
 
 Target = WorkloadTarget | ServiceTarget | InternetTarget
+
+
+def destination_name(destination: Destination, cluster_domain: str) -> str:
+    """Return the complete name of a destination; empty for a pod's address, whose workload is all that lasts."""
+    match destination:
+        case ServiceDestination(namespace, service, host, port, in_clusterset):
+            domain = CLUSTERSET_DOMAIN if in_clusterset else cluster_domain
+            return ".".join(filter(None, (port, host, service, namespace, "svc", domain)))
+        case DomainDestination(domain):
+            return domain
+        case WorkloadDestination():
+            return ""

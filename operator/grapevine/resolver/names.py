@@ -107,6 +107,12 @@ def is_address(name: str, domain: str) -> bool:
     return match is not None and (name == match[0] or name[match.end() :].endswith("." + domain))
 
 
+def try_search_suffix(name: str, domain: str) -> str | None:
+    """Return what stands behind a complete name of the cluster, `corp.example`; None where nothing does."""
+    before, _, suffix = f".{name}".rpartition(f".{domain}.")
+    return suffix if before and suffix else None
+
+
 def is_reverse(name: str) -> bool:
     """Whether it is a reverse look-up (RFC 1035 §3.5, RFC 3596 §2.5)."""
     return name.endswith((".in-addr.arpa", ".ip6.arpa")) or name in ("in-addr.arpa", "ip6.arpa")

@@ -19,7 +19,14 @@ from grapevine.resolver.dialled import Dialled, is_dns
 from grapevine.resolver.dns_servers import DnsServers
 from grapevine.resolver.heard import HeardNodes
 from grapevine.resolver.index import ClusterIndex
-from grapevine.resolver.names import ServiceName, is_address, try_pod_name, try_service_destination, try_service_name
+from grapevine.resolver.names import (
+    ServiceName,
+    is_address,
+    try_pod_name,
+    try_search_suffix,
+    try_service_destination,
+    try_service_name,
+)
 from grapevine.resolver.noise import FLOOD_PREFIX, Reason, Unresolved, noise_of_question
 
 _TOLD = "dnstap"
@@ -86,7 +93,12 @@ class Resolver:
         if isinstance(client, Unresolved):
             return client
         is_answered = observation.rcode == "NOERROR" and bool(observation.answers)
-        destination = self._destination(observation.qname, observation.last_ms, is_answered, is_final=is_final)
+        wildcard = self._wildcard(observation.qname) if is_answered else ""
+        destination = (
+            None
+            if wildcard
+            else self._destination(observation.qname, observation.last_ms, is_answered, is_final=is_final)
+        )
         if isinstance(destination, Unresolved):
             return destination
         rcode = observation.rcode
@@ -100,6 +112,7 @@ class Resolver:
             last_ms=observation.last_ms,
             count=observation.count,
             addresses=self._addresses(observation),
+            wildcard=wildcard,
             owners=self._owners(observation, destination),
         )
 
@@ -110,6 +123,12 @@ class Resolver:
         if observation.source == _READ or not self._is_of_cluster(observation.qname, CLUSTERSET_DOMAIN):
             return True
         return self.dns_servers.may_answer(observation.resolver_ip, observation.last_ms)
+
+    def _wildcard(self, name: str) -> str:
+        """Return the search suffix behind a complete name of the cluster; empty where there is none."""
+        if self._is_of_cluster(name) or name.startswith(FLOOD_PREFIX):
+            return ""
+        return try_search_suffix(name, self._domain) or ""
 
     def _is_of_cluster(self, name: str, *others: str) -> bool:
         return any(name.endswith("." + domain) or name == domain for domain in (self._domain, *others))

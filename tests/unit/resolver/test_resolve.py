@@ -362,3 +362,21 @@ def test_a_look_up_keeps_the_addresses_a_connection_may_go_to(
 
     assert isinstance(found, Lookup)
     assert found.addresses == expected
+
+
+@pytest.mark.parametrize(
+    ("qname", "rcode", "expected"),
+    [
+        ("cart.shop.svc.cluster.local.corp.example", "NOERROR", "corp.example"),
+        ("cart.cluster.local.corp.example", "NOERROR", "corp.example"),
+        ("cart.shop.svc.cluster.local.corp.example", "NXDOMAIN", ""),
+        ("cluster.local.corp.example", "NOERROR", ""),
+        ("api.example.com.corp.example", "NOERROR", ""),
+        ("cart.shop.svc.cluster.locals", "NOERROR", ""),
+    ],
+)
+def test_an_answer_to_a_complete_name_with_a_suffix_proves_a_wildcard(qname: str, rcode: str, expected: str) -> None:
+    found = resolve(a_shop(), qname, rcode=rcode)
+
+    assert isinstance(found, Lookup)
+    assert found.wildcard == expected
