@@ -84,8 +84,14 @@ async def _serve(settings: OperatorSettings) -> None:
         )
         writer = ApiIntentsWriter(session)
         pipeline = Pipeline(settings, writer, _now_ms)
-        annotations = settings.resolver.override_annotations
-        informers = Informers(session, annotations, pipeline.on_records, _now_ms, on_current=pipeline.on_current)
+        informers = Informers(
+            session,
+            settings.resolver.override_annotations,
+            pipeline.on_records,
+            _now_ms,
+            on_current=pipeline.on_current,
+            scope=settings.resolver.scope,
+        )
         views = PipelineViews(pipeline, informers.failing, _now_ms)
         ingest = IngestServer(pipeline, instance, dns_pods=pipeline.dns_pods)
         tasks = await stack.enter_async_context(asyncio.TaskGroup())

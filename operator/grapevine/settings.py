@@ -5,7 +5,7 @@ Values come from `GRAPEVINE_*` environment variables and command-line flags; a f
 
 import ipaddress
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
 from grapevine.model.errors import PermanentInputError
@@ -16,6 +16,50 @@ _DOMAIN = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-
 
 _CA_CONFIGMAP = ObjectName("grapevine-capture", "grapevine-ca")
 _CAPTURE_ACCOUNT = ObjectName("grapevine-capture", "grapevine-capture")
+
+
+CLOUD_METADATA = (
+    "metadata.google.internal",
+    "instance-data.ec2.internal",
+    "instance-data",
+    "metadata.azure.internal",
+    "169.254.169.254",
+    "169.254.170.2",
+    "169.254.170.23",
+    "100.100.100.200",
+    "fd00:ec2::254",
+    "fd00:ec2::23",
+    "fd20:ce::254",
+)
+"""Metadata services as the clouds document them: instance metadata of AWS, Azure, Google, Oracle, OpenStack and
+Alibaba, and the credentials of ECS and EKS pods."""
+_IGNORE_ANNOTATION = "grapevine.dev/ignore"
+_NAMESPACE_PATTERN = re.compile(r"[a-z0-9*]([-a-z0-9*]*[a-z0-9*])?")
+_LABEL = re.compile(r"([a-z0-9]([-a-z0-9.]*[a-z0-9])?/)?[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?(=[A-Za-z0-9_.-]*)?")
+
+
+@dataclass(frozen=True, slots=True)
+class ScopeSettings:
+    """Which pods the map is about, as clients. Edges that lead to others stay (resolver.scope)."""
+
+    namespaces: tuple[str, ...] = ()
+    """Patterns, `*` for any part; empty for all."""
+    excluded_namespaces: tuple[str, ...] = ()
+    """Patterns that win over these."""
+    labels: tuple[str, ...] = ()
+    """`key` or `key=value`, one of which a pod must carry; empty for all."""
+    excluded_labels: tuple[str, ...] = ()
+    """The same, none of which it may carry."""
+    ignore_annotation: str = _IGNORE_ANNOTATION
+    """Pod annotation that leaves it out where it is `true`."""
+
+    def __post_init__(self) -> None:
+        for each in (*self.namespaces, *self.excluded_namespaces):
+            if not _NAMESPACE_PATTERN.fullmatch(each):
+                raise PermanentInputError(f"namespaces: {each!r} is no pattern of a namespace: give NAME or team-*")
+        for each in (*self.labels, *self.excluded_labels):
+            if not _LABEL.fullmatch(each):
+                raise PermanentInputError(f"labels: {each!r} is no label: give KEY or KEY=VALUE")
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +73,9 @@ class ResolverSettings:
     dns_servers: tuple[str, ...] = ()
     """Networks (CIDR, or single addresses) of DNS servers that may speak for the cluster's names besides those that are
     found without being told (`resolver.dns_servers`): a resolver of the pods' own, outside the cluster."""
+    metadata: tuple[str, ...] = CLOUD_METADATA
+    """Names, addresses and networks of clouds' metadata services, which are noise."""
+    scope: ScopeSettings = field(default_factory=ScopeSettings)
     own_namespace: str = ""
     """Grapevine's own namespace, whose look-ups are not part of the map; empty outside a cluster."""
     tombstone_s: int = 600
@@ -45,6 +92,13 @@ class ResolverSettings:
             raise PermanentInputError(
                 f"cluster domain {self.cluster_domain!r} is no DNS domain: give it like cluster.local"
             )
+        for each in self.metadata:
+            if "/" not in each and ":" not in each and _DOMAIN.fullmatch(each):
+                continue  # a name, or an IPv4 address
+            try:
+                ipaddress.ip_network(each)
+            except ValueError as error:
+                raise PermanentInputError(f"metadata: {error}: give names, addresses or networks") from error
         for each in self.dns_servers:
             try:
                 ipaddress.ip_network(each)
@@ -189,7 +243,7 @@ def operator_settings(
 ) -> OperatorSettings:
     """Join defaults, environment and flags; a flag that is None was not given.
 
-    Flags: `kubeconfig`, `listen`, `tls_listen`, `health`, `api` (HOST:PORT), `cluster_domain`, `dns_servers`.
+    Flags: `kubeconfig`, `listen`, `tls_listen`, `health`, `api` (HOST:PORT), and those of `cli.map_arguments`.
 
     Raises:
         PermanentInputError: a value is not usable; the text names it.
@@ -212,7 +266,13 @@ def operator_settings(
     if api := value("api", "GRAPEVINE_API"):
         host, port = parse_address(api, "--api")
         settings = replace(settings, api_host=host, api_port=port)
-    resolver = settings.resolver
+    resolver = _resolver_settings(environ, value)
+    settings = replace(settings, resolver=resolver)
+    return replace(settings, tls=_tls_settings(environ, value("tls_listen", "GRAPEVINE_TLS_LISTEN"), resolver))
+
+
+def _resolver_settings(environ: Mapping[str, str], value: Callable[[str, str], str | None]) -> ResolverSettings:
+    resolver = ResolverSettings(scope=_scope_settings(environ, value))
     if domain := value("cluster_domain", "GRAPEVINE_CLUSTER_DOMAIN"):
         resolver = replace(resolver, cluster_domain=domain.strip(".").lower())
     if annotation := environ.get("GRAPEVINE_WORKLOAD_NAME_ANNOTATION"):
@@ -223,8 +283,23 @@ def operator_settings(
         resolver = replace(resolver, dns_servers=_words(dns_servers))
     if namespace := environ.get("GRAPEVINE_NAMESPACE"):
         resolver = replace(resolver, own_namespace=namespace)
-    settings = replace(settings, resolver=resolver)
-    return replace(settings, tls=_tls_settings(environ, value("tls_listen", "GRAPEVINE_TLS_LISTEN"), resolver))
+    if metadata := value("metadata", "GRAPEVINE_METADATA"):
+        words = () if metadata == "none" else tuple(word.lower().strip(".") for word in _words(metadata))
+        resolver = replace(resolver, metadata=words)
+    return resolver
+
+
+def _scope_settings(environ: Mapping[str, str], value: Callable[[str, str], str | None]) -> ScopeSettings:
+    def words(flag: str) -> tuple[str, ...]:
+        return _words(value(flag, f"GRAPEVINE_{flag.upper()}") or "")
+
+    return ScopeSettings(
+        namespaces=words("include_namespaces"),
+        excluded_namespaces=words("exclude_namespaces"),
+        labels=words("include_labels"),
+        excluded_labels=words("exclude_labels"),
+        ignore_annotation=environ.get("GRAPEVINE_IGNORE_ANNOTATION") or _IGNORE_ANNOTATION,
+    )
 
 
 def _tls_settings(environ: Mapping[str, str], listen: str | None, resolver: ResolverSettings) -> TlsSettings | None:

@@ -57,10 +57,13 @@ def a_pod(
     owner: OwnerKey | None = None,
     override: str = "",
     node: str = "",
+    is_excluded: bool = False,
 ) -> PodRecord:
     """Return a running bare pod of `CLIENT_IP` since `T0`."""
     uid = uid or f"uid-{namespace}-{name}"
-    return PodRecord(namespace, name, uid, ips, host_network, start_ms, end_ms, deletion_ms, owner, override, node)
+    return PodRecord(
+        namespace, name, uid, ips, host_network, start_ms, end_ms, deletion_ms, owner, override, node, is_excluded
+    )
 
 
 def an_owner(

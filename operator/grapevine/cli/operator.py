@@ -3,6 +3,7 @@
 import argparse
 import os
 
+from grapevine.cli.map_arguments import add_map_arguments, map_flags
 from grapevine.settings import operator_settings
 
 _DESCRIPTION = """\
@@ -66,16 +67,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         metavar="HOST:PORT",
         help="questions of explain and doctor, on loopback: 127.0.0.1:8082 (env GRAPEVINE_API)",
     )
-    parser.add_argument(
-        "--cluster-domain",
-        metavar="DOMAIN",
-        help="the cluster's DNS domain, cluster.local (env GRAPEVINE_CLUSTER_DOMAIN)",
-    )
-    parser.add_argument(
-        "--dns-servers",
-        metavar="CIDR,…",
-        help="DNS servers outside the cluster whose answers for its names are believed (env GRAPEVINE_DNS_SERVERS)",
-    )
+    add_map_arguments(parser)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -88,8 +80,7 @@ def run(args: argparse.Namespace) -> int:
         tls_listen=args.tls_listen,
         health=args.health,
         api=args.api,
-        cluster_domain=args.cluster_domain,
-        dns_servers=args.dns_servers,
+        **map_flags(args),
     )
     from grapevine.app import run_operator
 

@@ -14,6 +14,7 @@ from grapevine.capture.replay import Replay
 from grapevine.cli.explanation import explanation_lines, parse_client, to_json
 from grapevine.cli.findings import finding_lines
 from grapevine.cli.intents_table import intents_table
+from grapevine.cli.map_arguments import add_map_arguments, map_flags
 from grapevine.cli.report import blind_lines, edge_lines, input_line
 from grapevine.kube.directory import IntentsDirectory
 from grapevine.kube.snapshot import read_pod_events, read_snapshot
@@ -21,7 +22,7 @@ from grapevine.model.errors import GrapevineError, RetryableError
 from grapevine.pipeline import Pipeline
 from grapevine.pipeline.views import PipelineViews
 from grapevine.resolver.records import Record, RecordGone
-from grapevine.settings import OperatorSettings, operator_settings
+from grapevine.settings import OperatorSettings, ResolverSettings, operator_settings
 
 _FLUSH_S = 600.0
 _RECORDS_AT_ONCE = 1_000
@@ -63,13 +64,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         "--pod-events", type=Path, metavar="FILE", help="the pods' watch events as JSON lines: finished pods get a name"
     )
     parser.add_argument("--out", required=True, type=Path, metavar="DIR", help="where the ClientIntents files go")
-    parser.add_argument("--cluster-domain", metavar="DOMAIN", help="DNS domain of the cluster (default: cluster.local)")
-    parser.add_argument(
-        "--dns-servers",
-        metavar="CIDR,…",
-        help="DNS servers outside the cluster whose answers for its names are believed",
-    )
-
+    add_map_arguments(parser)
     parser.add_argument("--doctor", action="store_true", help="say as well what this map does not see")
     parser.add_argument(
         "--explain",
@@ -86,7 +81,7 @@ def run(args: argparse.Namespace) -> int:
         PermanentInputError: a file cannot be used, or `--explain` names no client.
     """
     asked = parse_client(args.explain[0], "", "--explain") if args.explain else None
-    settings = operator_settings({}, cluster_domain=args.cluster_domain, dns_servers=args.dns_servers)
+    settings = operator_settings({}, allow_plain_http=False, **map_flags(args))
     settings = replace(settings, reconcile=replace(settings.reconcile, coalesce_ms=0, refresh_ms=1))
     now_ms = _now_ms()
     directory = IntentsDirectory(args.out, now_ms)
@@ -115,7 +110,7 @@ async def _map(
 ) -> Pipeline:
     """Feed the pipeline with the files, let it write, and return it."""
     pipeline = Pipeline(settings, directory, _now_ms)
-    records = _records(args, settings.resolver.override_annotations)
+    records = _records(args, settings.resolver)
     while chunk := list(itertools.islice(records, _RECORDS_AT_ONCE)):
         pipeline.on_records(chunk)
     for resource in directory:
@@ -141,11 +136,11 @@ async def _feed(pipeline: Pipeline, replay: Replay) -> None:
             await pipeline.drain()
 
 
-def _records(args: argparse.Namespace, override_annotations: tuple[str, ...]) -> Iterator[Record | RecordGone]:
+def _records(args: argparse.Namespace, settings: ResolverSettings) -> Iterator[Record | RecordGone]:
     """Yield what was, then what is: the snapshot is newer than the events."""
     if args.pod_events:
-        yield from read_pod_events(args.pod_events, override_annotations)
-    yield from read_snapshot(args.cluster, override_annotations)
+        yield from read_pod_events(args.pod_events, settings.override_annotations, settings.scope)
+    yield from read_snapshot(args.cluster, settings.override_annotations, settings.scope)
 
 
 def _now_ms() -> int:

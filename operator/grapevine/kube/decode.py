@@ -26,6 +26,8 @@ from grapevine.resolver.records import (
     ServiceRecord,
     SliceRecord,
 )
+from grapevine.resolver.scope import is_pod_in
+from grapevine.settings import ScopeSettings
 
 OWNER_KINDS = ("ReplicaSet", "Deployment", "StatefulSet", "DaemonSet", "Job", "CronJob")
 """Kinds of which only the metadata is read, so that PartialObjectMetadata does as well."""
@@ -35,6 +37,8 @@ _NODE_ADDRESS_TYPES = frozenset({"InternalIP", "ExternalIP"})
 _SERVICE_NAME_LABEL = "kubernetes.io/service-name"
 _EPOCH = datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)
 _MS = datetime.timedelta(milliseconds=1)
+EVERYTHING = ScopeSettings()
+"""No pod is left out."""
 
 Raw = bytes | msgspec.Raw
 """JSON of one object, on its own or still inside the message it came in."""
@@ -49,9 +53,10 @@ class DecodeError(PermanentInputError):
 class ObjectDecoder:
     """Turns one object's JSON into its record. Cheap to keep, expensive to make: one a process."""
 
-    def __init__(self, override_annotations: tuple[str, ...]) -> None:
-        """Take the keys of the annotations that name a pod's workload, the strongest first."""
+    def __init__(self, override_annotations: tuple[str, ...], scope: ScopeSettings = EVERYTHING) -> None:
+        """Take the keys of the annotations that name a pod's workload, the strongest first, and which pods count."""
         self._override_annotations = override_annotations
+        self._scope = scope
         self._decoders: dict[str, Callable[[Raw], Record]] = {
             "Pod": _decoder(objects.Pod, self._pod),
             "Service": _decoder(objects.Service, _service),
@@ -90,6 +95,7 @@ class ObjectDecoder:
             owner=_controller(meta),
             override=next((annotations[key] for key in self._override_annotations if annotations.get(key)), ""),
             node=intern(pod.spec.node_name),
+            is_excluded=not is_pod_in(self._scope, meta.labels or {}, annotations),
         )
 
 

@@ -15,12 +15,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from grapevine.kube.cache import KINDS, Cache, Change, Kind
-from grapevine.kube.decode import ObjectDecoder
+from grapevine.kube.decode import EVERYTHING, ObjectDecoder
 from grapevine.kube.errors import ExpiredError, ForbiddenError, SilentError, try_rule
 from grapevine.kube.session import Session
 from grapevine.model.errors import GrapevineError, PermanentInputError, RetryableError
 from grapevine.model.metric import Metric
 from grapevine.model.rbac import RbacRule, Refusal
+from grapevine.settings import ScopeSettings
 
 PAGE_SIZE = 500
 """Objects in one list page: 3.7 MB of JSON for pods, 10 ms to decode."""
@@ -219,9 +220,10 @@ class Informers:
         kinds: Sequence[Kind] = KINDS,
         *,
         on_current: OnCurrent = lambda _: None,
+        scope: ScopeSettings = EVERYTHING,
     ) -> None:
         """Take the keys of the pods' override annotations, and a clock of milliseconds since the epoch."""
-        decoder = ObjectDecoder(override_annotations)
+        decoder = ObjectDecoder(override_annotations, scope)
         self._clock = clock
         behind = _Behind(on_current)
         self._informers = [Informer(kind, session, Cache(kind, decoder), on_records, clock, behind) for kind in kinds]

@@ -11,9 +11,10 @@ from typing import NoReturn
 import msgspec
 import yaml
 
-from grapevine.kube.decode import DecodeError, ObjectDecoder
+from grapevine.kube.decode import EVERYTHING, DecodeError, ObjectDecoder
 from grapevine.model.errors import PermanentInputError
 from grapevine.resolver.records import PodRecord, Record, RecordGone
+from grapevine.settings import ScopeSettings
 
 SNAPSHOT_COMMAND = (
     "kubectl get namespaces,nodes,pods,services,endpointslices,replicasets,deployments,statefulsets,daemonsets,"
@@ -40,7 +41,9 @@ class _Event(msgspec.Struct):
     object: msgspec.Raw
 
 
-def read_snapshot(path: Path, override_annotations: tuple[str, ...]) -> Iterator[Record]:
+def read_snapshot(
+    path: Path, override_annotations: tuple[str, ...], scope: ScopeSettings = EVERYTHING
+) -> Iterator[Record]:
     """Return the records of a List of objects, JSON or YAML, in the file's order.
 
     Kinds that no rule needs are passed over; a malformed object is counted in a warning.
@@ -48,7 +51,7 @@ def read_snapshot(path: Path, override_annotations: tuple[str, ...]) -> Iterator
     Raises:
         PermanentInputError: the file cannot be read, is no List, or holds no pod.
     """
-    decoder, records, rejected = ObjectDecoder(override_annotations), [], 0
+    decoder, records, rejected = ObjectDecoder(override_annotations, scope), [], 0
     listed = _read_list(path)
     for raw in listed.items:
         try:
@@ -65,7 +68,9 @@ def read_snapshot(path: Path, override_annotations: tuple[str, ...]) -> Iterator
     return iter(records)
 
 
-def read_pod_events(path: Path, override_annotations: tuple[str, ...]) -> Iterator[Record | RecordGone]:
+def read_pod_events(
+    path: Path, override_annotations: tuple[str, ...], scope: ScopeSettings = EVERYTHING
+) -> Iterator[Record | RecordGone]:
     """Yield the pods of a watch, one JSON event a line, oldest first; bookmarks are passed over.
 
     The rows have no time of their own. A deleted pod ended, in this order: with its last container; at its deletion
@@ -75,7 +80,7 @@ def read_pod_events(path: Path, override_annotations: tuple[str, ...]) -> Iterat
     Raises:
         PermanentInputError: the file cannot be read, or a line is no pod event; the text names the line.
     """
-    decoder, newest_ms = ObjectDecoder(override_annotations), 0
+    decoder, newest_ms = ObjectDecoder(override_annotations, scope), 0
     for number, line in enumerate(_read(path).splitlines(), 1):
         if not line.strip():
             continue

@@ -57,6 +57,8 @@ class Intake:
             cluster_domain=settings.cluster_domain,
             own_namespace=settings.own_namespace,
             dns_servers=settings.dns_servers,
+            metadata=settings.metadata,
+            scope=settings.scope,
         )
         self._parking = Parking(park_ms=settings.park_ms, max_parked=settings.max_parked)
         self._tombstone_ms = settings.tombstone_s * 1000

@@ -5,6 +5,8 @@ from grapevine.model.workload import WorkloadRef
 from grapevine.resolver.heard import HeardNodes
 from grapevine.resolver.index import ClusterIndex
 from grapevine.resolver.noise import Reason, Unresolved
+from grapevine.resolver.scope import Namespaces
+from grapevine.settings import ScopeSettings
 
 _WIRE = "packet"
 """The source that two nodes may hear the same by: the client's and the server's."""
@@ -13,7 +15,8 @@ _WIRE = "packet"
 class Clients:
     """Resolves client addresses, and leaves out what is nobody's, Grapevine's own, or heard better elsewhere."""
 
-    def __init__(self, index: ClusterIndex, heard: HeardNodes, *, own_namespace: str) -> None:
+    def __init__(self, index: ClusterIndex, heard: HeardNodes, *, own_namespace: str, scope: ScopeSettings) -> None:
+        self._namespaces = Namespaces(scope)
         self._index = index
         self._heard = heard
         self._own_namespace = own_namespace
@@ -28,6 +31,8 @@ class Clients:
             return Unresolved(Reason.NO_POD)
         if self._own_namespace and pod.namespace == self._own_namespace:
             return Unresolved(Reason.OWN)
+        if pod.is_excluded or not self._namespaces.holds(pod.namespace):
+            return Unresolved(Reason.EXCLUDED)
         # A DNS server asks for others, but the connections it opens are its own.
         if isinstance(observation, DnsObservation) and self._index.is_resolver(pod):
             return Unresolved(Reason.RESOLVER)

@@ -37,6 +37,8 @@ class PodRecord:
     """Workload name from the override annotation; empty where there is none."""
     node: str = ""
     """`spec.nodeName`: whose capture hears it best, and for tokens that do not name it; empty until scheduled."""
+    is_excluded: bool = False
+    """Whether its labels or an annotation leave it out of the map, decided when the record was made."""
 
 
 @dataclass(frozen=True, slots=True)

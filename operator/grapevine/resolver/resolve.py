@@ -19,6 +19,7 @@ from grapevine.resolver.dialled import Dialled, is_dns
 from grapevine.resolver.dns_servers import DnsServers
 from grapevine.resolver.heard import HeardNodes
 from grapevine.resolver.index import ClusterIndex
+from grapevine.resolver.metadata import CloudMetadata
 from grapevine.resolver.names import (
     ServiceName,
     is_address,
@@ -28,27 +29,40 @@ from grapevine.resolver.names import (
     try_service_name,
 )
 from grapevine.resolver.noise import FLOOD_PREFIX, Reason, Unresolved, noise_of_question
+from grapevine.settings import ScopeSettings
 
 _TOLD = "dnstap"
 """Source of what was told over the network and not heard on it; who told stands in `resolver_ip`."""
 _READ = "log"
 """Source of what its sender read out of a DNS server's own log, so that nobody else can have told it."""
 _ADDRESS_TYPES = frozenset({"A", "AAAA"})
+_EVERYTHING = ScopeSettings()
 
 
 class Resolver:
     """Resolves observations against the cluster as it was at their own time."""
 
     def __init__(
-        self, index: ClusterIndex, *, cluster_domain: str, own_namespace: str = "", dns_servers: Iterable[str] = ()
+        self,
+        index: ClusterIndex,
+        *,
+        cluster_domain: str,
+        own_namespace: str = "",
+        dns_servers: Iterable[str] = (),
+        metadata: Iterable[str] = (),
+        scope: ScopeSettings = _EVERYTHING,
     ) -> None:
-        """Take networks in CIDR form whose DNS servers are believed besides those that `index` knows."""
+        """Take networks in CIDR form whose DNS servers are believed besides those that `index` knows.
+
+        `metadata` are names, addresses and networks of clouds' metadata services.
+        """
         self._index = index
         self._domain = cluster_domain
         self.heard = HeardNodes()
         """To be told of every batch: what two nodes heard is taken once."""
         self.dns_servers = DnsServers(index, dns_servers)
-        self._clients = Clients(index, self.heard, own_namespace=own_namespace)
+        self._clients = Clients(index, self.heard, own_namespace=own_namespace, scope=scope)
+        self._metadata = CloudMetadata(metadata, cluster_domain)
         self._dialled = Dialled(index)
 
     def resolve(
@@ -71,6 +85,8 @@ class Resolver:
         destination = self._dialled.destination_of(observation, client, is_final=is_final)
         if isinstance(destination, Unresolved):
             return destination
+        if destination is None and self._metadata.is_address(observation.dst_ip):
+            return Unresolved(Reason.METADATA)
         return Connection(
             client=client,
             address=observation.dst_ip,
@@ -101,6 +117,8 @@ class Resolver:
         )
         if isinstance(destination, Unresolved):
             return destination
+        if not isinstance(destination, ServiceDestination) and self._metadata.is_name(observation.qname):
+            return Unresolved(Reason.METADATA)
         rcode = observation.rcode
         return Lookup(
             client=client,

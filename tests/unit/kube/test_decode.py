@@ -16,6 +16,7 @@ from grapevine.resolver.records import (
     ServiceRecord,
     SliceRecord,
 )
+from grapevine.settings import ScopeSettings
 
 OVERRIDES = ("intents.otterize.com/workload-name", "intents.otterize.com/service-name")
 
@@ -55,6 +56,19 @@ def test_keeps_of_a_running_pod_what_address_and_workload_need() -> None:
         override="",
         node="node-1",
     )
+
+
+def test_a_pod_is_left_out_by_what_its_metadata_says_and_keeps_no_label() -> None:
+    scope = ScopeSettings(excluded_labels=("team=infra",))
+    records = [
+        ObjectDecoder(OVERRIDES, scope).decode(
+            "Pod", json.dumps({"metadata": {"name": "p", "namespace": "n", "uid": "u", "labels": labels}}).encode()
+        )
+        for labels in ({"team": "infra"}, {"team": "shop"}, None)
+    ]
+
+    assert [isinstance(r, PodRecord) and r.is_excluded for r in records] == [True, False, False]
+    assert pod(meta={"annotations": {"grapevine.dev/ignore": "true"}}).is_excluded
 
 
 def test_a_pod_without_spec_and_status_is_a_pod_without_address() -> None:

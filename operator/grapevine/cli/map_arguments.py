@@ -1,0 +1,26 @@
+"""Flags of what is in the map, and under which name: the same for a cluster and for files."""
+
+import argparse
+
+_FLAGS = (
+    ("cluster-domain", "DOMAIN", "the cluster's DNS domain; found without being told, else cluster.local"),
+    ("dns-servers", "CIDR,…", "DNS servers outside the cluster whose answers for its names are believed"),
+    ("include-namespaces", "PATTERN,…", "namespaces the map is about, as clients; * is a wildcard; all by default"),
+    ("exclude-namespaces", "PATTERN,…", "namespaces it is not about"),
+    ("include-labels", "KEY[=VALUE],…", "pods the map is about carry one of these labels; all pods by default"),
+    ("exclude-labels", "KEY[=VALUE],…", "pods that carry one of these are left out"),
+    ("metadata", "NAME|CIDR,…", "what counts as a cloud's metadata service, or none, instead of the usual ones"),
+)
+
+
+def add_map_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the flags; `map_flags` gives their values."""
+    for name, metavar, text in _FLAGS:
+        variable = "GRAPEVINE_" + name.upper().replace("-", "_")
+        parser.add_argument(f"--{name}", metavar=metavar, help=f"{text} (env {variable})")
+
+
+def map_flags(args: argparse.Namespace) -> dict[str, str | None]:
+    """Return the flags as `operator_settings` takes them."""
+    names = (name.replace("-", "_") for name, *_ in _FLAGS)
+    return {name: getattr(args, name) for name in names}
