@@ -112,7 +112,8 @@ def is_allowed(api: Api, grant: Grant) -> bool:
     return bool(api.create({**review, "metadata": {}})["status"]["allowed"])
 
 
-def test_with_all_of_them_it_maps_the_shop(plane: ControlPlane, api: Api, tmp_path: Path) -> None:
+def test_a17_with_all_of_them_and_no_wildcard_it_maps_the_shop(plane: ControlPlane, api: Api, tmp_path: Path) -> None:
+    assert not {"*"} & {each for grant in GRANTS for each in (grant.group, grant.resource, grant.verb)}
     with (
         TlsOperator(plane, tmp_path / "operator.log") as operator,
         Kubelet(plane, tmp_path / "run") as kubelet,

@@ -119,12 +119,19 @@ def test_the_same_capture_again_changes_no_spec_no_object_and_no_count(api: Api,
     assert before == _stable(objects(api))
 
 
-def test_the_same_capture_after_a_restart_changes_no_spec_no_object_and_no_count(api: Api, operator: Operator) -> None:
+def test_a13_a_restart_restores_the_map_and_empties_no_object(api: Api, operator: Operator) -> None:
     send(operator)
     assert 0 == operator.stop()
     before = _stable(objects(api))
 
     operator.start()
+    explained = run_grapevine("explain", "storefront/web", "orders/cart", f"--operator={operator.api_url}")
+    assert before == _stable(objects(api))
+    assert explained.stdout.startswith("storefront/web (Deployment) → orders/cart (Deployment)")
+    restored = operator.metrics()
+    assert restored["grapevine_clients"] == len(shop_truth())
+    assert restored['grapevine_lookups_booked{as="edge"}'] > 0
+
     send(operator)
     assert 0 == operator.stop()
 

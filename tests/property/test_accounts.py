@@ -1,7 +1,8 @@
 """The account closes: every look-up and connection taken in is an edge's, or counted by exactly one reason."""
 
 import asyncio
-from dataclasses import replace
+import json
+from dataclasses import asdict, replace
 from random import Random
 
 from hypothesis import given, settings
@@ -101,6 +102,7 @@ async def take_in(pipeline: Pipeline, seen: list[list[Observation]], random: Ran
 
 def assert_closed(pipeline: Pipeline) -> None:
     accounts = pipeline.intake.accounts()
+    assert json.dumps([asdict(account) for account in accounts.values()])
     assert {name: account.missing for name, account in accounts.items()} == {"lookups": 0, "connections": 0}, accounts
 
 

@@ -137,7 +137,9 @@ class Intake:
         }
         restored = {"lookups": tally.restored}
         return {
-            name: Account(self._taken_in[kind], restored.get(name, 0), booked[name] + Counter({"parked": parked[kind]}))
+            name: Account(
+                self._taken_in[kind], restored.get(name, 0), dict(booked[name] + Counter({"parked": parked[kind]}))
+            )
             for name, kind in (("lookups", DnsObservation), ("connections", ConnObservation))
         }
 
