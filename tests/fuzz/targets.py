@@ -15,6 +15,7 @@ from tests.support import packets as p
 from tests.support import taps as t
 from tests.support.accounts import FRAME_ENDS, LOG_ENDS, TAP_ENDS, imbalance
 
+from grapevine.capture.blocks import PADDING
 from grapevine.capture.counters import Counters, Reason
 from grapevine.capture.frames import ETHERTYPE_IPV4, ETHERTYPE_IPV6, SUPPORTED_LINKTYPES, locate
 from grapevine.capture.http1 import parse_url
@@ -106,18 +107,24 @@ MESSAGES: Final = (
 
 
 class _Packets(Target):
-    """Everything that goes through the intake; the options choose how responses are matched."""
+    """Everything that goes through the intake; the options choose how responses are matched, and who brings frames."""
 
     def __init__(self, options: int) -> None:
         self._counters = Counters()
         self._intake = Intake("packet", 1_000, self._counters, matching=_MATCHINGS[options % 3])
+        self._is_in_blocks = bool(options & 0x80)
         self._now_ms = START_MS
 
     def check(self) -> None:
         _check_cuts(self._intake, self._counters, FRAME_ENDS, self._intake.newest_ms)
 
     def _frame(self, data: bytes, start: int, ethertype: int, direction: int) -> None:
-        self._intake.frame(data, start, len(data), ethertype, direction, self._now_ms)
+        if self._is_in_blocks:
+            frame = data[start:], ethertype, direction & 0xFF, 1, self._now_ms * 1_000_000
+            block, count = p.ring_block([frame])
+            self._intake.block(block + PADDING, p.RING_HEADER_BYTES, count)
+        else:
+            self._intake.frame(data, start, len(data), ethertype, direction, self._now_ms)
 
     def _pass(self, octet: int) -> None:
         """Let time pass: usually a little, also over a window, and back."""

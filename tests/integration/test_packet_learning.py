@@ -52,12 +52,12 @@ print("ready", flush=True)
 while True:
     ready = select.select([source, 0], [], [])[0]
     if source in ready:
-        source.drain(intake.frame)
+        source.drain(intake.block)
         continue
     if not os.read(0, 100):
         break
     while select.select([source], [], [], 0.3)[0]:
-        source.drain(intake.frame)
+        source.drain(intake.block)
     intake.flush()
     heard = [(o.client_ip, getattr(o, "resolver_ip", None) or o.dst_ip, o.count) for cut in intake.take() for o in cut]
     source.advance(LEARN_S, 0, 0)

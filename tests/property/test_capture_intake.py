@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.support import packets as p
 
+from grapevine.capture.blocks import PADDING, walk
 from grapevine.capture.counters import Counters, Reason
 from grapevine.capture.dns import find_fault, parse_response
 from grapevine.capture.frames import TCP, Packet, parse_network
@@ -308,6 +309,24 @@ def sums_of(observations: Sequence[Observation]) -> dict[object, tuple[int, int,
     return found
 
 
+def check_blocks(chosen: Sequence[Exchange], block_frames: int, block_ms: int) -> None:
+    """As `check`, for frames in blocks of the ring of at most so many frames, and so much time."""
+    plain, counters = Plain(), Counters()
+    intake = Intake("packet", 1_000, counters, matching="on")
+    frames = frames_of(chosen)
+    while frames:
+        time_ms = frames[0][0]
+        fitting = [each for each in frames[:block_frames] if each[0] < time_ms + block_ms]
+        frames = frames[len(fitting) :]
+        content = [(data, ethertype, direction & 0xFF, 1, ms * 1_000_000) for ms, data, ethertype, direction in fitting]
+        block, count = p.ring_block(content)
+        block += PADDING
+        for start, end, ethertype, direction, walked_ms, _ in walk(block, p.RING_HEADER_BYTES, count):
+            plain.frame(block[start:end], ethertype, direction, walked_ms)
+        intake.block(block, p.RING_HEADER_BYTES, count)
+    compare(plain, intake, counters)
+
+
 def check(chosen: Sequence[Exchange], offset: int, *, has_ticks: bool) -> None:
     plain, counters = Plain(), Counters()
     intake = Intake("packet", 1_000, counters, matching="on")
@@ -317,6 +336,10 @@ def check(chosen: Sequence[Exchange], offset: int, *, has_ticks: bool) -> None:
         if has_ticks:
             intake.advance(time_ms)
         intake.frame(block, offset, offset + len(data), ethertype, direction, time_ms)
+    compare(plain, intake, counters)
+
+
+def compare(plain: Plain, intake: Intake, counters: Counters) -> None:
     intake.flush()
     assert sums_of([o for cut in intake.take() for o in cut]) == plain.sums()
     found = Counter({Reason(name): number for name, number in counters.snapshot().items()})
@@ -334,3 +357,13 @@ def test_gives_what_the_plainest_way_gives(chosen: list[Exchange], offset: int, 
 @pytest.mark.parametrize("seed", range(20))
 def test_gives_what_the_plainest_way_gives_for_clients_that_repeat_themselves(seed: int) -> None:
     check(busy_client(seed, 400), seed, has_ticks=False)
+
+
+@given(st.lists(exchanges, max_size=30), st.integers(1, 40), st.integers(1, 200))
+def test_blocks_of_the_ring_give_what_the_plainest_way_gives(chosen: list[Exchange], frames: int, ms: int) -> None:
+    check_blocks(chosen, frames, ms)
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_blocks_of_the_ring_give_it_for_clients_that_repeat_themselves(seed: int) -> None:
+    check_blocks(busy_client(seed, 400), 1 + 7 * seed, 200)

@@ -9,6 +9,7 @@ import json
 import select
 import sys
 
+from grapevine.capture.blocks import walk
 from grapevine.capture.sources.bpf import Wanted, wanted_filter
 from grapevine.capture.sources.ring import RETIRE_MS, Ring
 
@@ -18,8 +19,8 @@ def main() -> None:
     ring = Ring(wanted_filter(Wanted()))
     heard: list[tuple[str, int, int]] = []
 
-    def sink(data: bytes, start: int, end: int, ethertype: int, direction: int, time_ms: int) -> None:
-        heard.append((data[start:end].hex(), ethertype, direction))
+    def sink(data: bytes, at: int, count: int) -> None:
+        heard.extend((data[f.start : f.end].hex(), f.ethertype, f.direction) for f in walk(data, at, count))
 
     print("ready", flush=True)
     for line in sys.stdin:

@@ -155,6 +155,29 @@ def hear(intake: Intake, frame: bytes, time_ms: int, linktype: int = 276) -> Non
     intake.frame(frame, start, len(frame), ethertype, direction, time_ms)
 
 
+RING_HEADER_BYTES = 48
+"""Of a block: `struct tpacket_block_desc`, linux/if_packet.h."""
+
+
+def ring_block(
+    frames: Iterable[tuple[bytes, int, int, int, int]], header_bytes: int = RING_HEADER_BYTES
+) -> tuple[bytes, int]:
+    """Return a block of a packet ring as the kernel writes it, header included, and the number of frames in it.
+
+    Of a frame: octets from the network header on, ethertype, packet type, interface, nanoseconds since the epoch.
+    """
+    made = list(frames)
+    body = bytearray(header_bytes)
+    for data, ethertype, direction, interface, time_ns in made:
+        offset = 96  # header 48, address 20, both aligned, 16 more
+        step = (offset + len(data) + 15) // 16 * 16
+        seconds, ns = divmod(time_ns, 1_000_000_000)
+        header = struct.pack("6I2H", step, seconds, ns, len(data), len(data), 0, offset, offset)
+        address = struct.pack("HHiHBB8x", 17, socket.htons(ethertype), interface, 1, direction, 6)
+        body += (header.ljust(48, b"\0") + address).ljust(offset, b"\0") + data.ljust(step - offset, b"\0")
+    return bytes(body), len(made)
+
+
 def pointer_chain(length: int = 1_500) -> bytes:
     """Return a response whose second answer's owner is a chain of pointers, each to the one before it."""
     start = 12 + 5 + 11  # header, question of the root, first record up to its data

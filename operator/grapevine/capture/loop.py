@@ -118,7 +118,7 @@ def _run_packet(settings: CaptureSettings, stop: StopSignal) -> Outcome:
         refresh_s = time.monotonic() + HOST_IPS_PERIOD_S
 
         def take() -> bool:
-            source.drain(intake.frame)
+            source.drain(intake.block)
             return True
 
         for _ in _listen(source, take, intake, stop, TICK_S, lambda: intake.advance(_now_ms()), watchdog):

@@ -49,8 +49,10 @@ class Exchanges:
         """Whether a response must have a query."""
         self.recent: dict[bytes, Held | None] = {}
         """Of the running generation: None for a query without response. Callers that cannot afford a call of `ask` or
-        `hold` may add a query, and answer one, themselves; they end the generation after `MAX_FRAMES` of each."""
-        self._before: dict[bytes, Held | None] = {}
+        `hold` may add a query, and answer one, themselves; they end the generation after `MAX_FRAMES` of each, or at
+        the end of the block of frames in which they came."""
+        self.before: dict[bytes, Held | None] = {}
+        """Of the generation before it. A query in it that was answered in `recent` is not asked for any more."""
         self._before_ended_ms = 0
         self.due_ms = 0
         """When the running generation is over."""
@@ -60,7 +62,7 @@ class Exchanges:
 
     def __bool__(self) -> bool:
         """Tell whether anything is held that the passing of time would release."""
-        return bool(self.recent or self._before)
+        return bool(self.recent or self.before)
 
     def is_full(self) -> bool:
         """Tell whether the generation holds more than those who add to it themselves may have put there."""
@@ -77,7 +79,7 @@ class Exchanges:
         """
         held = self.recent.get(key, UNKNOWN)
         if held is UNKNOWN:
-            held = self._before.get(key, UNKNOWN)
+            held = self.before.get(key, UNKNOWN)
         if held is None:
             return None
         if held is UNKNOWN:
@@ -101,14 +103,14 @@ class Exchanges:
         """Hold a response that is expected; it takes the place of a copy held already."""
         held = self.recent.get(key, UNKNOWN)
         if held is UNKNOWN:
-            held = self._before.get(key, UNKNOWN)
+            held = self.before.get(key, UNKNOWN)
             if held is UNKNOWN:
                 self._waiting.discard(key)
                 self._waiting_before.discard(key)
             elif held is None:
-                del self._before[key]
+                del self.before[key]
             else:
-                self.fold(self._before, key, response)
+                self.fold(self.before, key, response)
                 return
         elif held is not None:
             self.fold(self.recent, key, response)
@@ -126,18 +128,18 @@ class Exchanges:
 
         Queries without a response are None there, and wait on. Counts what is released too early, if it `is_early`.
         """
-        released = self._before
+        released = self.before
         if is_early:
             early = [held for held in released.values() if held is not None and held[1] + GENERATION_MS > now_ms]
             self._counters.add(Reason.FOLD_EARLY, len(early))
         is_young = now_ms < self._before_ended_ms + WAIT_MS
-        self._before, self.recent = self.recent, {}
+        self.before, self.recent = self.recent, {}
         self._before_ended_ms = min(now_ms, self.due_ms)
         self.due_ms = now_ms + GENERATION_MS
         if now_ms >= self._waiting_due_ms:
             self._turn_waiting(now_ms)
         if is_young and None in released.values():
-            self._wait([key for key, held in released.items() if held is None and key not in self._before], now_ms)
+            self._wait([key for key, held in released.items() if held is None and key not in self.before], now_ms)
         return released.values()
 
     def reset(self) -> None:

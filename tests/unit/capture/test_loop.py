@@ -14,6 +14,7 @@ from tests.support import taps as t
 from tests.support.eventually import eventually
 from tests.support.fake_operator import FakeOperator
 
+from grapevine.capture.blocks import PADDING
 from grapevine.capture.replay import read_batches
 from grapevine.capture.sources.ring import Sink
 from grapevine.cli.main import main
@@ -148,8 +149,9 @@ class OnePacket:
         os.read(self._read_end, 1)
         os.kill(os.getpid(), signal.SIGTERM)
         query = p.udp(p.dns_response(flags=0x0100), src_port=40_000, dst_port=53)
-        for frame in (p.ipv4(query, src=p.CLIENT, dst=p.RESOLVER), p.ipv4(p.udp(p.dns_response()))):
-            sink(frame, 0, len(frame), 0x0800, p.OUTGOING, 1_000)
+        frames = (p.ipv4(query, src=p.CLIENT, dst=p.RESOLVER), p.ipv4(p.udp(p.dns_response())))
+        block, count = p.ring_block((frame, 0x0800, p.OUTGOING, 1, 1_000_000_000) for frame in frames)
+        sink(block + PADDING, p.RING_HEADER_BYTES, count)
 
     def advance(self, now_s: float, responses: int, frames: int) -> None:
         pass

@@ -30,7 +30,7 @@ class PacketSource:
         return self._ring.fileno()
 
     def drain(self, sink: Sink) -> None:
-        """Give the frames that wait to `sink`."""
+        """Give the blocks of frames that wait to `sink`."""
         notes = self._learning.notes
         self._ring.drain(sink, notes.watch if notes else None)
 

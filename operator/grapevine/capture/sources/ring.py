@@ -1,7 +1,7 @@
 """An AF_PACKET socket with a TPACKET_V3 ring: the kernel writes packets into memory that we read (Linux only).
 
 The kernel fills one block after the other and hands over each when it is full or `RETIRE_MS` old, so that a busy node
-costs one wake-up for hundreds of packets and an idle one none. Needs CAP_NET_RAW to open and no capability afterwards.
+costs one wake-up for a thousand packets and an idle one none. Needs CAP_NET_RAW to open and no capability afterwards.
 Structures: linux/if_packet.h, Documentation/networking/packet_mmap.rst.
 """
 
@@ -14,24 +14,24 @@ from collections.abc import Callable
 from struct import Struct
 from typing import Final
 
-from grapevine.capture.frames import ETHERTYPE_IPV4
+from grapevine.capture.blocks import PADDING, walk
 from grapevine.capture.sources.bpf import Instruction, empty_filter, encode
 from grapevine.model.errors import PermanentInputError
 
-BLOCK_BYTES: Final = 128 << 10
-RING_BLOCKS: Final = (16, 8, 4)
+BLOCK_BYTES: Final = 256 << 10
+"""A thousand queries and responses. At 2,000 of each a second a block is full within `RETIRE_MS`, or nearly."""
+RING_BLOCKS: Final = (8, 4, 2)
 """Tried one after the other until the kernel grants it. 2 MiB hold a tenth of a second at 20,000 responses a second
 with their queries and all copies of both; they count in RSS from the start."""
-RETIRE_MS: Final = 80
-"""How long a packet waits for its block to fill: no map shows it, and a busy node wakes us a dozen times a second. A
-block is used up by then, however empty, so 16 of them let us stand still for 1.3 s. Less than a generation of
-`matching`, in which the copies of a packet must come."""
+RETIRE_MS: Final = 200
+"""How long a packet waits for its block to fill. No map shows it, and each time we wake up costs as much as 30 packets,
+most of it for caches that have gone cold. A block is used up by then, however empty, so 8 of them let us stand still
+for 1.6 s."""
 
-Sink = Callable[[bytes, int, int, int, int, int], None]
-"""Takes one frame: (data, start, end, ethertype, direction, time_ms). Its network header is at `start` of `data`, and
-octets up to `end` were captured; the rest is as in `Intake.frame`."""
+Sink = Callable[[bytes, int, int], None]
+"""Takes the frames of one block: (data, at, count), as `blocks.walk`; `blocks.PADDING` or more follows the last."""
 Watch = Callable[[bytes, int, int, int, int, int, int], None]
-"""The same, with the interface's index as one more argument, last."""
+"""Takes one frame, first: (data, start, end, ethertype, direction, time_ms, interface), as in `blocks.Located`."""
 
 _ETH_P_ALL: Final = 3
 _SO_ATTACH_FILTER: Final = 26
@@ -50,12 +50,6 @@ _BLOCK: Final = Struct("8x4I")
 """Of `struct tpacket_block_desc`: status, packets, offset of the first one, octets used."""
 _STATUS: Final = Struct("I")
 _STATUS_OFFSET: Final = 8
-_TIME: Final = Struct("4x2I")
-"""Of `struct tpacket3_hdr`: seconds, nanoseconds."""
-_FRAME: Final = Struct("I8xI10xH22xHi2xB")
-"""Of the same: offset of the next packet, octets captured, offset of the network header; then of the
-`struct sockaddr_ll` behind it: protocol (big-endian), interface, packet type."""
-_IPV4: Final = socket.htons(ETHERTYPE_IPV4)
 
 
 class Ring:
@@ -89,12 +83,12 @@ class Ring:
         _attach(self._socket, program)
 
     def drain(self, sink: Sink, watch: Watch | None = None) -> int:
-        """Give each frame of the blocks that the kernel has handed over to `sink`; return the number of frames.
+        """Give the blocks that the kernel has handed over to `sink`; return the number of frames.
 
-        `watch` is asked first, where there is one. A frame's time is that of the first in its block. At most one round
-        of the ring, then signals and windows get their turn.
+        `watch` is shown each frame of a block before, where there is one. At most one round of the ring, then signals
+        and windows get their turn.
         """
-        memory, unpack, ipv4 = self._memory, _FRAME.unpack_from, _IPV4
+        memory = self._memory
         frames = 0
         for _ in range(self._blocks):
             block = self._next * BLOCK_BYTES
@@ -102,21 +96,17 @@ class Ring:
             if not status & _USER:
                 break
             # A copy, for slices of bytes are cheaper than of the mapping and can be kept; the block goes back at once
-            data = memory[block : block + used]
+            data = memory[block : block + used + len(PADDING)]
+            if len(data) < used + len(PADDING):
+                data += PADDING
             _STATUS.pack_into(memory, block + _STATUS_OFFSET, _KERNEL)
             self._next = (self._next + 1) % self._blocks
             frames += count
+            if watch is not None:
+                for start, end, ethertype, direction, time_ms, interface in walk(data, at, count):
+                    watch(data, start, end, ethertype, direction, time_ms, interface)
             if count:
-                seconds, nanoseconds = _TIME.unpack_from(data, at)
-                time_ms = seconds * 1_000 + nanoseconds // 1_000_000
-                for _ in range(count):
-                    step, captured, offset, protocol, interface, direction = unpack(data, at)
-                    start = at + offset
-                    ethertype = ETHERTYPE_IPV4 if protocol == ipv4 else socket.ntohs(protocol)
-                    if watch is not None:
-                        watch(data, start, start + captured, ethertype, direction, time_ms, interface)
-                    sink(data, start, start + captured, ethertype, direction, time_ms)
-                    at += step
+                sink(data, at, count)
         if not frames:
             self._raise_error()
         return frames

@@ -79,7 +79,7 @@ with socket.create_connection(("192.0.2.1", 53), 5) as s:
     while s.recv(512):
         pass
 while select.select([source], [], [], 0.3)[0]:
-    source.drain(intake.frame)
+    source.drain(intake.block)
 intake.flush()
 for cut in intake.take():
     for o in cut:

@@ -2,13 +2,14 @@
 
 import errno
 import os
-import socket
 import struct
 import sys
 from collections.abc import Iterator
 
 import pytest
+from tests.support.packets import RING_HEADER_BYTES, ring_block
 
+from grapevine.capture.blocks import PADDING, walk
 from grapevine.capture.sources import ring as ring_module
 from grapevine.capture.sources.bpf import empty_filter
 from grapevine.capture.sources.ring import BLOCK_BYTES, RING_BLOCKS, Ring
@@ -66,19 +67,13 @@ class FakeSocket:
             os.close(self._memory)
         self.is_closed = True
 
-    def fill(self, block: int, *frames: tuple[bytes, int, int, int], time_ms: int = 1_234) -> None:
-        """Hand over a block of frames: octets, ethertype, packet type, interface (linux/if_packet.h)."""
-        body = bytearray(48)  # the block's header
-        for data, ethertype, direction, interface in frames:
-            offset = 80  # header 48, address 20, alignment
-            step = (offset + len(data) + 15) // 16 * 16
-            seconds, ms = divmod(time_ms, 1_000)
-            size = len(data)
-            header = struct.pack("6I2H", step, seconds, ms * 1_000_000, size, size, 0, offset, offset)
-            address = struct.pack("HHiHBB8x", 17, socket.htons(ethertype), interface, 1, direction, 6)
-            body += (header.ljust(48, b"\0") + address).ljust(offset, b"\0") + data.ljust(step - offset, b"\0")
-        struct.pack_into("6I", body, 0, 1, 0, USER, len(frames), 48, len(body))
-        os.pwrite(self._memory, body, block * BLOCK_BYTES)
+    def fill(
+        self, block: int, *frames: tuple[bytes, int, int, int], time_ms: int = 1_234, at: int = RING_HEADER_BYTES
+    ) -> None:
+        """Hand over a block of frames, the first at `at`: octets, ethertype, packet type, interface."""
+        body, count = ring_block([(*frame, time_ms * 1_000_000) for frame in frames], at)
+        header = struct.pack("6I", 1, 0, USER, count, at, len(body))  # linux/if_packet.h
+        os.pwrite(self._memory, header + body[len(header) :], block * BLOCK_BYTES)
 
     def owner(self, block: int) -> int:
         """Return who owns a block."""
@@ -94,15 +89,17 @@ def packets(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeSocket]:
 
 
 class Heard:
-    """A sink, and a watch, that keep what they are given."""
+    """A sink, and a watch, that keep the frames they are given."""
 
     def __init__(self) -> None:
         self.frames: list[tuple[bytes, int, int, int]] = []
         self.interfaces: list[int] = []
 
-    def sink(self, data: bytes, start: int, end: int, ethertype: int, direction: int, time_ms: int) -> None:
+    def sink(self, data: bytes, at: int, count: int) -> None:
         assert type(data) is bytes
-        self.frames.append((data[start:end], ethertype, direction, time_ms))
+        frames = list(walk(data, at, count))
+        assert len(data) >= frames[-1].end + len(PADDING)
+        self.frames += [(data[f.start : f.end], f.ethertype, f.direction, f.time_ms) for f in frames]
 
     def watch(self, *frame: int | bytes) -> None:
         self.interfaces.append(int(frame[-1]))
@@ -114,6 +111,15 @@ def test_gives_the_frames_of_a_block_with_its_time_and_gives_the_block_back(pack
     assert ring.drain(heard.sink) == 2
     assert heard.frames == [(b"first", 0x0800, 4, 1_700_000_000_123), (b"the second one", 0x86DD, 0, 1_700_000_000_123)]
     assert packets.owner(0) == KERNEL
+    ring.close()
+
+
+def test_pads_a_block_that_ends_with_the_ring(packets: FakeSocket) -> None:
+    ring, heard = Ring(PROGRAM), Heard()
+    for block in range(packets.blocks):
+        packets.fill(block, (b"last", 0x0800, 4, 7), at=BLOCK_BYTES - 96 - 16)
+    assert ring.drain(heard.sink) == packets.blocks
+    assert heard.frames == [(b"last", 0x0800, 4, 1_234)] * packets.blocks
     ring.close()
 
 

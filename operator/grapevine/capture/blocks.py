@@ -1,0 +1,60 @@
+"""Frames as the kernel writes them into a block of a TPACKET_V3 ring. Pure.
+
+Structures: linux/if_packet.h (`tpacket3_hdr`, then `sockaddr_ll`), Documentation/networking/packet_mmap.rst. A frame's
+network header stands at `NETWORK_OFFSET` behind the start of its own header, for a socket of type SOCK_DGRAM.
+"""
+
+import socket
+from collections.abc import Iterator
+from struct import Struct
+from typing import Final, NamedTuple
+
+from grapevine.capture.frames import ETHERTYPE_IPV4
+
+NETWORK_OFFSET: Final = 96
+"""Both headers, 48 and 20 octets, to the next 16, and 16 more: `tpacket_rcv` of net/packet/af_packet.c."""
+TIME_STEP_NS: Final = 10_000_000
+"""Frames within it have the time of the first: a time for each would cost a tenth of the way of a frame."""
+PADDING: Final = bytes(64)
+"""Behind a block, for who reads the headers of its last frame at one go."""
+
+IPV4_PROTOCOL: Final = socket.htons(ETHERTYPE_IPV4)
+"""As `sockaddr_ll` has it."""
+TIME: Final = Struct("=4x2I")
+"""Of a frame: seconds, nanoseconds."""
+_FRAME: Final = Struct("=I8xI10xH22xHi2xB")
+"""Offset of the next frame, octets captured, offset of the network header; then of the address: protocol (big-endian),
+interface, packet type."""
+COOKED_IPV4_UDP: Final = Struct("=I4x2I10xH22xH6xB37xBxBB2xHxB2x4s4s2s2sBB2x2s")
+"""The same, and what follows in nearly every frame: offset of the next one, nanoseconds, octets captured, offset of the
+network header; protocol, packet type; version and length of the IPv4 header, its total length in two octets, fragment
+(big-endian), protocol, source, destination; ports and length of UDP, in two octets; id of DNS."""
+
+
+class Located(NamedTuple):
+    """A frame of a block: its network header is at `start`, octets up to `end` were captured."""
+
+    start: int
+    end: int
+    ethertype: int
+    direction: int
+    """As in `frames.Packet`."""
+    time_ms: int
+    """To `TIME_STEP_NS`."""
+    interface: int
+    """Index of the interface."""
+
+
+def walk(data: bytes, at: int, count: int) -> Iterator[Located]:
+    """Give the `count` frames of a block whose first is at `at`, in the order they came."""
+    unpack = _FRAME.unpack_from
+    time_ms, low_ns, high_ns = 0, 1, 0
+    for _ in range(count):
+        step, captured, offset, protocol, interface, direction = unpack(data, at)
+        seconds, nanoseconds = TIME.unpack_from(data, at)
+        if not low_ns <= nanoseconds < high_ns:
+            time_ms = seconds * 1_000 + nanoseconds // 1_000_000
+            low_ns, high_ns = nanoseconds, nanoseconds + TIME_STEP_NS
+        start = at + offset
+        yield Located(start, start + captured, socket.ntohs(protocol), direction, time_ms, interface)
+        at += step
