@@ -15,7 +15,7 @@ from typing import Final, NoReturn
 
 import atheris  # type: ignore[import-untyped]
 
-with atheris.instrument_imports(include=["grapevine", "dnslib"], enable_loader_override=False):
+with atheris.instrument_imports(include=["grapevine"], enable_loader_override=False):
     from tests.fuzz.targets import TARGETS, Target, run
 
 MAX_INPUT_BYTES: Final = 66_000

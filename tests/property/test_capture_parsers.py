@@ -5,14 +5,16 @@ import itertools
 import struct
 from collections.abc import Sequence
 
+import dnslib
 import pytest
+from dnslib import QTYPE
 from hypothesis import example, given
 from hypothesis import strategies as st
 from tests.support import packets as p
 from tests.support import taps as t
 
 from grapevine.capture.counters import Counters, Reason
-from grapevine.capture.dns import Response, parse_response
+from grapevine.capture.dns import Response, format_name, parse_response
 from grapevine.capture.frames import SUPPORTED_LINKTYPES, TCP, Packet
 from grapevine.capture.intake import Intake
 from grapevine.capture.sources.framestream import FrameStream, encode_frame
@@ -58,6 +60,50 @@ def test_a_mutated_message_gives_a_response_or_a_reason(
 def test_arbitrary_bytes_behind_a_header_give_a_response_or_a_reason(data: bytes) -> None:
     header = struct.pack("!HHHHHH", 1, 0x8180, 1, 0xFFFF, 0, 0)
     assert isinstance(parse_response(header + data), Response | Reason)
+
+
+names = st.lists(st.text("aB3-_.\\é", min_size=1, max_size=9).map(str.encode), min_size=1, max_size=6)
+
+
+@given(names, names, st.sampled_from(["A", "AAAA", "CNAME", "PTR", "SRV"]), st.integers(0, 10), st.booleans())
+def test_a_message_means_what_dnslib_takes_it_for(
+    asked: list[bytes], told: list[bytes], kind: str, rcode: int, is_alias: bool
+) -> None:
+    qname, target = dnslib.DNSLabel(asked), dnslib.DNSLabel(told)
+    data = {
+        "A": lambda: dnslib.A("192.0.2.1"),
+        "AAAA": lambda: dnslib.AAAA("2001:db8::1"),
+        "CNAME": lambda: dnslib.CNAME(target),
+        "PTR": lambda: dnslib.PTR(target),
+        "SRV": lambda: dnslib.SRV(0, 10, 443, target),
+    }
+    made = dnslib.DNSRecord(dnslib.DNSHeader(qr=1, rcode=rcode), q=dnslib.DNSQuestion(qname, getattr(QTYPE, kind)))
+    if is_alias:
+        made.add_answer(dnslib.RR(qname, QTYPE.CNAME, rdata=dnslib.CNAME(target)))
+    made.add_answer(dnslib.RR(target if is_alias else qname, getattr(QTYPE, kind), rdata=data[kind]()))
+    message = made.pack()
+
+    read = dnslib.DNSRecord.parse(message)
+    texts = {
+        str(r.rdata)
+        if kind in ("A", "AAAA")
+        else format_name((r.rdata.target if kind == "SRV" else r.rdata.label).label)
+        for r in read.rr
+        if r.rtype == read.q.qtype
+    }
+    aliases = [format_name(r.rdata.label.label) for r in read.rr if r.rtype == QTYPE.CNAME]
+    found = parse_response(message)
+    assert isinstance(found, Response)
+    assert (found.qname, found.qtype) == (format_name(read.q.qname.label), kind)
+    assert (found.rcode, found.answers) == (dnslib.RCODE.forward[rcode], tuple(sorted(texts)))
+    assert set(found.cnames) == set(aliases)
+
+
+def test_types_and_codes_have_the_names_that_dnslib_gives_them() -> None:
+    found = [parse_response(p.dns_response(qtype=number)) for number in range(1, 300)]
+    types = QTYPE.forward | {53: "SMIMEA"}  # which dnslib takes for another HIP
+    expected = [types.get(number, f"TYPE{number}") for number in range(1, 300)]
+    assert [each.qtype for each in found if isinstance(each, Response)] == expected
 
 
 @given(st.sampled_from(sorted(SUPPORTED_LINKTYPES)), st.sampled_from(PACKETS), mutations, st.integers(0, 60))

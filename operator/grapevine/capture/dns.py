@@ -1,8 +1,8 @@
-"""DNS message → the response in it. The only module that imports dnslib, and the fence around it.
+"""DNS message → the response in it. Pure.
 
-RFC 1035 §4 (messages, names, compression), RFC 2782 (SRV), RFC 3597 (unknown types). dnslib decodes names and records
-that hold some; what it does with hostile ones (RecursionError on pointer chains, seconds on compression bombs, one bad
-record costs the whole message) is kept out by walking each name before it does, within one budget for the message.
+RFC 1035 §4 (messages, names, compression), RFC 2782 (SRV), RFC 3597 (unknown types). Hostile messages end in a reason
+or a note: every name is walked within one budget for the message, and one bad record does not cost the others. No
+library does it: dnslib costs a node 1.4 MiB to read two names (docs/decisions/008); the tests compare with it.
 """
 
 import socket
@@ -12,8 +12,6 @@ from struct import Struct
 from struct import error as struct_error
 from typing import Final
 
-from dnslib import QTYPE, RCODE, RR, DNSBuffer, DNSError, DNSQuestion
-
 from grapevine.capture.counters import Reason
 from grapevine.wire.schema import MAX_ANSWERS
 
@@ -22,10 +20,11 @@ MAX_RECORDS_WALKED: Final = 512
 """Answer records looked at in one message; 512 addresses fill 8 KiB."""
 MAX_RECORDS_DECODED: Final = 2 * MAX_ANSWERS
 MAX_NAME_STEPS: Final = 1_000
-"""Labels and pointers followed in one message, all names together: about 2 ms of dnslib."""
+"""Labels and pointers followed in one message, all names together."""
 
 _HEADER: Final = Struct("!2xHHH")
 """Flags, number of questions, number of answers."""
+_QUESTION: Final = Struct("!HH")
 _RECORD: Final = Struct("!HHIH")
 _QR: Final = 0x8000
 _OPCODE: Final = 0x7800
@@ -36,12 +35,26 @@ _A, _CNAME, _PTR, _AAAA, _SRV = 1, 5, 12, 28, 33
 _ADDRESS_BYTES: Final = ((_A, 4), (_AAAA, 16))
 _NAME_OFFSETS: Final = ((_CNAME, 0), (_PTR, 0), (_SRV, 6))
 """Types whose data is read as a name, and where in the data it starts."""
-_PARSE_ERRORS: Final = (DNSError, RecursionError, UnicodeError, struct_error, IndexError, ValueError)
-"""What hostile bytes raise in dnslib 0.9.26 (the first three, measured) and in the walk before it (the others)."""
+_PARSE_ERRORS: Final = (struct_error, IndexError, ValueError)
+"""What hostile bytes raise in here."""
 
 _MAX_NAME_OCTETS: Final = 255
 _MAX_POINTERS: Final = 127
 """Of one name: as many as it can have labels."""
+_TYPES: Final = {
+    1: "A", 2: "NS", 5: "CNAME", 6: "SOA", 10: "NULL", 12: "PTR", 13: "HINFO", 15: "MX", 16: "TXT", 17: "RP",
+    18: "AFSDB", 24: "SIG", 25: "KEY", 28: "AAAA", 29: "LOC", 33: "SRV", 35: "NAPTR", 36: "KX", 37: "CERT", 38: "A6",
+    39: "DNAME", 41: "OPT", 42: "APL", 43: "DS", 44: "SSHFP", 45: "IPSECKEY", 46: "RRSIG", 47: "NSEC", 48: "DNSKEY",
+    49: "DHCID", 50: "NSEC3", 51: "NSEC3PARAM", 52: "TLSA", 53: "SMIMEA", 55: "HIP", 59: "CDS", 60: "CDNSKEY",
+    61: "OPENPGPKEY", 62: "CSYNC", 63: "ZONEMD", 64: "SVCB", 65: "HTTPS", 99: "SPF", 108: "EUI48", 109: "EUI64",
+    249: "TKEY", 250: "TSIG", 251: "IXFR", 252: "AXFR", 255: "ANY", 256: "URI", 257: "CAA", 32768: "TA", 32769: "DLV",
+}  # fmt: skip
+"""Mnemonics of https://www.iana.org/assignments/dns-parameters, of types that are still asked for."""
+_CODES: Final = (
+    "NOERROR", "FORMERR", "SERVFAIL", "NXDOMAIN", "NOTIMP", "REFUSED", "YXDOMAIN", "YXRRSET", "NXRRSET", "NOTAUTH",
+    "NOTZONE",
+)  # fmt: skip
+"""Likewise of response codes, from 0 on."""
 _PLAIN: Final = b"abcdefghijklmnopqrstuvwxyz0123456789-_"
 _ESCAPED: Final = tuple(chr(o) if 32 < o < 127 and chr(o) not in ".\\*" else f"\\{o:03d}" for o in range(256))
 
@@ -88,18 +101,17 @@ def parse_response(message: bytes) -> Response | Reason:
     flags, _, answers = _HEADER.unpack_from(message)
     reader = _Reader(message)
     try:
-        question = reader.question()
-        if question.qclass != _IN:
-            return Reason.QUESTION_CLASS
-        qname = format_name(question.qname.label)
+        qname, qtype, qclass = reader.question()
     except _PARSE_ERRORS:
         return Reason.BAD_QUESTION
-    reader.records(answers, question.qtype)
+    if qclass != _IN:
+        return Reason.QUESTION_CLASS
+    reader.records(answers, qtype)
     rcode = flags & _RCODE
     return Response(
         qname=qname,
-        qtype=QTYPE.forward.get(question.qtype) or f"TYPE{question.qtype}",
-        rcode=RCODE.forward.get(rcode) or f"RCODE{rcode}",
+        qtype=_TYPES.get(qtype) or f"TYPE{qtype}",
+        rcode=_CODES[rcode] if rcode < len(_CODES) else f"RCODE{rcode}",
         answers=tuple(sorted(reader.answers)[:MAX_ANSWERS]),
         cnames=tuple(_chain(qname, reader.cnames)[:MAX_ANSWERS]),
         notes=reader.notes(),
@@ -121,11 +133,10 @@ def format_name(labels: Iterable[bytes]) -> str:
 
 
 class _Reader:
-    """Reads one message's question and answers; names are walked before dnslib may decode them."""
+    """Reads one message's question and answers."""
 
     def __init__(self, message: bytes) -> None:
         self._message = message
-        self._buffer = DNSBuffer(message)
         self._steps_left = MAX_NAME_STEPS
         self._is_bad = False
         self._is_cut = False
@@ -148,15 +159,16 @@ class _Reader:
         is_cut = self._is_cut or len(self.answers) > MAX_ANSWERS or len(self.cnames) > MAX_ANSWERS
         return (Reason.BAD_RECORD,) * self._is_bad + (Reason.CUT_ANSWERS,) * is_cut
 
-    def question(self) -> DNSQuestion:
-        """Return the question; raises one of `_PARSE_ERRORS`."""
-        self._walk(HEADER_BYTES)
-        self._buffer.offset = HEADER_BYTES
-        return DNSQuestion.parse(self._buffer)
+    def question(self) -> tuple[str, int, int]:
+        """Return the question's name, type and class; raises one of `_PARSE_ERRORS`."""
+        qname, end = self._name(HEADER_BYTES)
+        qtype, qclass = _QUESTION.unpack_from(self._message, end)
+        self._records_end = end + _QUESTION.size
+        return qname, qtype, qclass
 
     def records(self, number: int, qtype: int) -> None:
         """Read up to `number` records of the answer section; stops where the bytes make no sense any more."""
-        start = int(self._buffer.offset)
+        start = self._records_end
         decoded = 0
         for index in range(number):
             if index == MAX_RECORDS_WALKED or decoded == MAX_RECORDS_DECODED:
@@ -195,24 +207,28 @@ class _Reader:
                 if length != size:
                     raise ValueError("address of a wrong length")
                 family = socket.AF_INET if size == 4 else socket.AF_INET6
-                self.answers.add(socket.inet_ntop(family, self._message[data:end]))  # dnslib takes 15 µs for it
+                self.answers.add(socket.inet_ntop(family, self._message[data:end]))
                 return
         for name_type, offset in _NAME_OFFSETS:
             if rtype == name_type:
-                if self._walk(data + offset) != end:
+                target, behind = self._name(data + offset)
+                if behind != end:
                     raise ValueError("name does not fill the data")
-                self._buffer.offset = start
-                record = RR.parse(self._buffer)
-                target = format_name((record.rdata.target if rtype == _SRV else record.rdata.label).label)
                 if rtype == _CNAME:
-                    self.cnames.append((format_name(record.rname.label), target))
+                    self.cnames.append((self._name(start)[0], target))
                 if rtype == qtype:
                     self.answers.add(target)
                 return
         self.answers.add(f"\\# {length}")
 
-    def _walk(self, offset: int) -> int:
-        """Return the offset behind the name at `offset`, every pointer of it followed.
+    def _name(self, offset: int) -> tuple[str, int]:
+        """Return the name at `offset` and the offset behind it; raises as `_walk`."""
+        labels: list[bytes] = []
+        end = self._walk(offset, labels)
+        return format_name(labels), end
+
+    def _walk(self, offset: int, labels: list[bytes] | None = None) -> int:
+        """Return the offset behind the name at `offset`, every pointer of it followed; add its labels to `labels`.
 
         Pointers must lead to before the run of labels they end, so no name loops (stricter than RFC 1035 §4.1.4's
         "prior occurrence" in nothing a compressor writes).
@@ -234,6 +250,8 @@ class _Reader:
                 return end
             if length < 0x40:
                 octets += length + 1
+                if labels is not None:
+                    labels.append(message[offset + 1 : offset + 1 + length])
                 offset += length + 1
                 if octets >= _MAX_NAME_OCTETS:
                     raise ValueError("name too long")

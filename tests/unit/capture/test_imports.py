@@ -13,6 +13,7 @@ HEAVY = {
     "email",
     "ctypes",
     "hashlib",
+    "dnslib",
     "kopf",
     "kubernetes",
     "aiohttp",
@@ -32,11 +33,10 @@ def test_loads_nothing_heavy() -> None:
     done = subprocess.run([sys.executable, "-c", PROGRAM], env=env, capture_output=True, text=True, check=True)
     loaded = set(done.stdout.split())
     assert loaded & HEAVY == set()
-    assert "dnslib" in loaded
 
 
 def test_the_command_line_alone_loads_no_capture() -> None:
     program = "import sys, grapevine.cli.capture; print(*sys.modules)"
     env = {**os.environ, "PYTHONPATH": str(SOURCE)}
     done = subprocess.run([sys.executable, "-c", program], env=env, capture_output=True, text=True, check=True)
-    assert not [name for name in done.stdout.split() if name.startswith(("grapevine.capture", "dnslib"))]
+    assert not [name for name in done.stdout.split() if name.startswith("grapevine.capture")]

@@ -11,7 +11,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
-import dnslib
 import pytest
 from tests.support.eventually import eventually
 from tests.support.missing import give_up, needs_root
@@ -37,7 +36,7 @@ thread.join()
 
 
 class Python(NamedTuple):
-    """An interpreter that every user may read, and what lets it find packages that every user may read."""
+    """An interpreter that every user may read, and what lets it find a package that every user may read."""
 
     path: str
     environment: dict[str, str]
@@ -45,11 +44,12 @@ class Python(NamedTuple):
 
 @pytest.fixture(scope="module")
 def python() -> Iterator[Python]:
-    """Copies of the packages, for they and the interpreter may be in root's home."""
+    """A copy of the package, for it and the interpreter may be in root's home."""
     with tempfile.TemporaryDirectory() as directory:
         Path(directory).chmod(0o755)
-        for package in (SOURCE / "grapevine", Path(dnslib.__file__).parent):
-            shutil.copytree(package, Path(directory, package.name), ignore=shutil.ignore_patterns("__pycache__"))
+        shutil.copytree(
+            SOURCE / "grapevine", Path(directory, "grapevine"), ignore=shutil.ignore_patterns("__pycache__")
+        )
         kept = {name: value for name, value in os.environ.items() if not name.startswith("GRAPEVINE_")}
         environment = {**kept, "PYTHONPATH": directory, "PYTHONDONTWRITEBYTECODE": "1"}
         paths = (sys.executable, "/usr/bin/python3")
@@ -58,7 +58,7 @@ def python() -> Iterator[Python]:
 
 
 def _is_for_everybody(path: str, environment: dict[str, str]) -> bool:
-    program = "import os, sys, dnslib, grapevine; assert sys.version_info >= (3, 11); print(os.__file__)"
+    program = "import os, sys, grapevine; assert sys.version_info >= (3, 11); print(os.__file__)"
     found = subprocess.run([path, "-c", program], env=environment, capture_output=True, text=True)
     as_user = ["setpriv", f"--reuid={USER}", f"--regid={USER}", "--clear-groups"]
     readable = [*as_user, "test", "-r", found.stdout.strip(), "-a", "-r", environment["PYTHONPATH"]]
