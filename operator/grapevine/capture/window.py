@@ -8,6 +8,7 @@ observations go into a window, then names are folded to `*.<parent>`, of which t
 """
 
 import socket
+from functools import lru_cache
 from typing import Final
 
 from grapevine.capture.counters import Counters, Reason
@@ -279,6 +280,7 @@ def parent_of(qname: str) -> str:
     return f"*.{parent}" if "." in parent else "*"
 
 
+@lru_cache(maxsize=512)  # each window tells of the same clients and servers again
 def format_address(address: bytes) -> str:
     """Return an address of 4 or 16 octets as text."""
     return socket.inet_ntop(socket.AF_INET if len(address) == 4 else socket.AF_INET6, address)

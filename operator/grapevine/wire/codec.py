@@ -3,6 +3,7 @@
 import json
 import zlib
 from collections.abc import Callable, Iterable, Mapping
+from json.encoder import encode_basestring_ascii as _quote
 from typing import Any
 
 from grapevine.model.observation import ConnObservation, DnsObservation, Observation
@@ -25,7 +26,7 @@ def encode_batch(batch: Batch, *, deflate: bool = False) -> bytes:
     if len(batch.observations) > schema.MAX_RECORDS:
         raise WireError(f"batch of {len(batch.observations)} observations exceeds {schema.MAX_RECORDS}: cut it")
     lines = [_dumps(_header_fields(batch.header))]
-    lines.extend(_dumps(_record_fields(o)) for o in batch.observations)
+    lines.extend(_dns_line(o) if isinstance(o, DnsObservation) else _conn_line(o) for o in batch.observations)
     body = ("\n".join(lines) + "\n").encode()
     return zlib.compress(body, 1) if deflate else body
 
@@ -106,40 +107,23 @@ def _header_fields(h: BatchHeader) -> dict[str, Any]:
     }
 
 
-def _record_fields(o: Observation) -> dict[str, Any]:
-    return _dns_fields(o) if isinstance(o, DnsObservation) else _conn_fields(o)
+def _dns_line(o: DnsObservation) -> str:
+    """Return the record as JSON, written here: a dict for `json.dumps` costs three times as much, for every record."""
+    return (
+        f'{{"t":"dns","first_ms":{o.first_ms},"last_ms":{o.last_ms},"count":{o.count},'
+        f'"client_ip":{_quote(o.client_ip)},"resolver_ip":{_quote(o.resolver_ip)},'
+        f'"qname":{_quote(o.qname)},"qtype":{_quote(o.qtype)},"rcode":{_quote(o.rcode)},'
+        f'"answers":[{",".join(map(_quote, o.answers))}],"cnames":[{",".join(map(_quote, o.cnames))}],'
+        f'"transport":{_quote(o.transport)},"source":{_quote(o.source)}}}'
+    )
 
 
-def _dns_fields(o: DnsObservation) -> dict[str, Any]:
-    return {
-        "t": "dns",
-        "first_ms": o.first_ms,
-        "last_ms": o.last_ms,
-        "count": o.count,
-        "client_ip": o.client_ip,
-        "resolver_ip": o.resolver_ip,
-        "qname": o.qname,
-        "qtype": o.qtype,
-        "rcode": o.rcode,
-        "answers": o.answers,
-        "cnames": o.cnames,
-        "transport": o.transport,
-        "source": o.source,
-    }
-
-
-def _conn_fields(o: ConnObservation) -> dict[str, Any]:
-    return {
-        "t": "conn",
-        "first_ms": o.first_ms,
-        "last_ms": o.last_ms,
-        "count": o.count,
-        "client_ip": o.client_ip,
-        "dst_ip": o.dst_ip,
-        "dst_port": o.dst_port,
-        "proto": o.proto,
-        "source": o.source,
-    }
+def _conn_line(o: ConnObservation) -> str:
+    return (
+        f'{{"t":"conn","first_ms":{o.first_ms},"last_ms":{o.last_ms},"count":{o.count},'
+        f'"client_ip":{_quote(o.client_ip)},"dst_ip":{_quote(o.dst_ip)},"dst_port":{o.dst_port},'
+        f'"proto":{_quote(o.proto)},"source":{_quote(o.source)}}}'
+    )
 
 
 def _parse_header(fields: dict[str, Any]) -> BatchHeader:
