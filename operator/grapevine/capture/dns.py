@@ -7,12 +7,12 @@ library does it: dnslib costs a node 1.4 MiB to read two names (docs/decisions/0
 
 import socket
 from collections.abc import Iterable
-from dataclasses import dataclass
 from struct import Struct
 from struct import error as struct_error
 from typing import Final
 
 from grapevine.capture.counters import Reason
+from grapevine.model.value import value
 from grapevine.wire.schema import MAX_ANSWERS
 
 HEADER_BYTES: Final = 12
@@ -59,7 +59,7 @@ _PLAIN: Final = b"abcdefghijklmnopqrstuvwxyz0123456789-_"
 _ESCAPED: Final = tuple(chr(o) if 32 < o < 127 and chr(o) not in ".\\*" else f"\\{o:03d}" for o in range(256))
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Response:
     """One DNS response but for its id, decoded as far as it could be; names and types as in `DnsObservation`."""
 

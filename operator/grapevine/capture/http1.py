@@ -7,12 +7,13 @@ proxies.
 
 import socket
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Final
-from urllib.parse import urlsplit
 
 from grapevine.model.errors import PermanentInputError, RetryableError
+from grapevine.model.value import value
 
+_NOT_IN_URL: Final = frozenset("@?# ")
+"""Users, queries and fragments: they would be lost, or mean something else to a person than to us."""
 Secure = Callable[[socket.socket], socket.socket]
 """Takes a connected socket, returns it with TLS on; raises RetryableError or OSError where that fails."""
 
@@ -24,7 +25,7 @@ MAX_BODY_BYTES: Final = 64 << 10
 """Largest reply read; the operator's have a hundred bytes."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Server:
     """Where to send."""
 
@@ -45,7 +46,7 @@ class Server:
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class HttpReply:
     """What a server answered."""
 
@@ -63,16 +64,17 @@ def parse_url(url: str) -> Server:
     Raises:
         PermanentInputError: not such a URL.
     """
+    scheme, _, rest = url.partition("://")  # urllib.parse and what it loads are half a MiB on every node
+    place, _, path = rest.partition("/")
+    is_https = scheme.lower() == "https"
+    is_http = is_https or scheme.lower() == "http"
+    if not is_http or not place or not url.isprintable() or set(url) & _NOT_IN_URL:
+        raise PermanentInputError(f"operator URL {url!r}: give https://HOST:PORT, or http://HOST:PORT on loopback")
     try:
-        parts = urlsplit(url)
-        port = parts.port
+        host, port = _split_port(place)
     except ValueError as e:
         raise PermanentInputError(f"operator URL {url!r}: {e}") from e
-    is_http = parts.scheme in ("http", "https")
-    if not is_http or not parts.hostname or parts.query or parts.fragment or "@" in parts.netloc:
-        raise PermanentInputError(f"operator URL {url!r}: give https://HOST:PORT, or http://HOST:PORT on loopback")
-    is_https = parts.scheme == "https"
-    return Server(parts.hostname, port or (443 if is_https else 80), parts.path.rstrip("/"), is_https)
+    return Server(host.lower(), port or (443 if is_https else 80), f"/{path}".rstrip("/"), is_https)
 
 
 def parse_leader(text: str) -> Server:
@@ -81,16 +83,32 @@ def parse_leader(text: str) -> Server:
     Raises:
         ValueError: it is none.
     """
-    host, _, port = text.rpartition(":")
-    bracketed = host.startswith("[") and host.endswith("]")
-    address = host[1:-1] if bracketed else host
+    host, port = _split_port(text)
+    if not port:
+        raise ValueError(f"{text[:64]!r} has no port")
     try:
-        socket.inet_pton(socket.AF_INET6 if bracketed else socket.AF_INET, address)
+        socket.inet_pton(socket.AF_INET6 if text.startswith("[") else socket.AF_INET, host)
     except OSError as e:
         raise ValueError(f"{text[:64]!r} is no address and port") from e
-    if not (port.isascii() and port.isdecimal() and 0 < int(port) < 65_536):
-        raise ValueError(f"{text[:64]!r} has no port")
-    return Server(address, int(port), "", is_https=True)
+    return Server(host, port, "", is_https=True)
+
+
+def _split_port(text: str) -> tuple[str, int]:
+    """Return the host and the port, 0 where there is none, of `HOST:PORT`; an IPv6 address is in brackets there.
+
+    Raises:
+        ValueError: there is no host, what stands for the port is none, or brackets do not match.
+    """
+    host, bracket, behind = text[1:].partition("]") if text.startswith("[") else ("", "", "")
+    if not bracket:
+        host, colon, port = text.partition(":")
+        behind = colon + port
+    if not host or behind[:1] not in ("", ":") or "[" in host or "]" in host or ("[" in text and not bracket):
+        raise ValueError(f"{text[:64]!r} is no host and port")
+    port = behind[1:]
+    if port and not (port.isascii() and port.isdecimal() and len(port) <= 5 and 0 < int(port) < 65_536):
+        raise ValueError(f"{port[:20]!r} is no port")
+    return host, int(port or 0)
 
 
 class HttpConnection:

@@ -2,7 +2,6 @@
 
 import argparse
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -11,6 +10,7 @@ from grapevine.capture.sources.corelog import DEFAULT_FORMATS, compile_format
 from grapevine.capture.sources.follower import find_server
 from grapevine.capture.sources.podlog import PodLog, parse_pods
 from grapevine.model.errors import PermanentInputError
+from grapevine.model.value import value
 from grapevine.wire.schema import MAX_DNS_PODS, DnsPod
 
 CREDENTIALS: Final = "/var/run/secrets/kubernetes.io/serviceaccount"
@@ -19,7 +19,7 @@ ENV_PODS: Final = "GRAPEVINE_DNS_PODS"
 ENV_CONTAINER: Final = "GRAPEVINE_DNS_CONTAINER"
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class LogSettings:
     """How a log is read."""
 

@@ -7,12 +7,10 @@ a signal, so an idle node costs nothing. The other thread sends (sender.py says 
 import itertools
 import logging
 import os
-import random
 import selectors
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final, Protocol, TypeVar
 
 from grapevine.capture.batches import Batcher
@@ -20,21 +18,20 @@ from grapevine.capture.counters import Counters, Reason
 from grapevine.capture.intake import Intake
 from grapevine.capture.operator_link import OperatorLink
 from grapevine.capture.privileges import drop_privileges
-from grapevine.capture.replay import Replay
 from grapevine.capture.sender import Sender, SenderThread
-from grapevine.capture.settings import CaptureSettings
-from grapevine.capture.sources.dnstap import DnstapSource, ListenAddress
+from grapevine.capture.settings import STDIN, CaptureSettings
 from grapevine.capture.sources.host import read_host_ips
 from grapevine.capture.sources.packet import PacketSource
-from grapevine.capture.sources.pcap import STDIN, PcapSource
 from grapevine.capture.stop import StopSignal
-from grapevine.capture.told import Told
 from grapevine.capture.watchdog import Watchdog
 from grapevine.capture.window import format_address
+from grapevine.model.value import replace, value
 from grapevine.wire.schema import WANT_DNS_PODS, Hearing, Reply
 
-if TYPE_CHECKING:
+if TYPE_CHECKING:  # what the usual source, packets, has no use for is loaded by those that have
     from grapevine.capture.log_settings import LogSettings
+    from grapevine.capture.sources.dnstap import ListenAddress
+    from grapevine.capture.told import Told
 
 TICK_S: Final = 0.25
 """How often time passes for held responses and windows while no packet comes."""
@@ -48,7 +45,7 @@ CLOSE_TIMEOUT_S: Final = 1.0
 _log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Outcome:
     """How a capture ended."""
 
@@ -137,7 +134,10 @@ def _run_packet(settings: CaptureSettings, stop: StopSignal) -> Outcome:
         return _drain(settings, sender, thread, stop, counters)
 
 
-def _run_dnstap(settings: CaptureSettings, address: ListenAddress, stop: StopSignal) -> Outcome:
+def _run_dnstap(settings: CaptureSettings, address: "ListenAddress", stop: StopSignal) -> Outcome:
+    from grapevine.capture.sources.dnstap import DnstapSource
+    from grapevine.capture.told import Told
+
     counters = Counters()
     told = Told("dnstap", settings.window_ms, counters)
     batcher = Batcher(_random_stream(), settings.node, counters, _now_ms)
@@ -157,9 +157,10 @@ def _run_dnstap(settings: CaptureSettings, address: ListenAddress, stop: StopSig
 
 
 def _run_log(settings: CaptureSettings, log: "LogSettings", stop: StopSignal) -> Outcome:
-    from grapevine.capture.sources.corelog import LogParser, LogReader  # the other sources need none of it
+    from grapevine.capture.sources.corelog import LogParser, LogReader
     from grapevine.capture.sources.follower import PodLogSource, api_access
     from grapevine.capture.sources.logfile import LogFileSource
+    from grapevine.capture.told import Told
 
     _log.info("a log tells who looked up what and what came of it, but no answers: no addresses, no CNAMEs")
     counters = Counters()
@@ -203,6 +204,8 @@ def _run_log(settings: CaptureSettings, log: "LogSettings", stop: StopSignal) ->
 
 
 def _run_stdin(settings: CaptureSettings, stop: StopSignal, report: Callable[[str], None]) -> Outcome:
+    from grapevine.capture.sources.pcap import PcapSource
+
     counters = Counters()
     intake = Intake(
         "pcap",
@@ -228,6 +231,8 @@ def _run_stdin(settings: CaptureSettings, stop: StopSignal, report: Callable[[st
 
 
 def _run_file(settings: CaptureSettings, stop: StopSignal, report: Callable[[str], None]) -> Outcome:
+    from grapevine.capture.replay import Replay
+
     replay = Replay(
         settings.file,
         report,
@@ -258,7 +263,7 @@ def _sending(
         batcher.heartbeat,
         spool_bytes=settings.spool_bytes,
         deflate=settings.deflate,
-        random=random.random,
+        random=_random,
         on_reply=on_reply,
     )
     thread = SenderThread(sender, stop.set)
@@ -286,7 +291,7 @@ def _each(read: Callable[[], Sequence[tuple[T, int]] | None], take: Callable[[T,
 def _listen(
     source: Readable,
     take: Callable[[], bool],
-    intake: Intake | Told,
+    intake: "Intake | Told",
     stop: StopSignal,
     tick_s: float,
     tick: Callable[[], None],
@@ -337,6 +342,10 @@ def _drain(
     while sender.left() and time.monotonic() < deadline_s and not stop.is_urgent:
         time.sleep(POLL_S)
     return Outcome(sender.left(), sender.lost(), True, counters.snapshot())
+
+
+def _random() -> float:
+    return int.from_bytes(os.urandom(4), "big") / 2**32  # `random` loads what nothing else here needs
 
 
 def _random_stream() -> str:

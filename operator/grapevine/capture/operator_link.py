@@ -5,7 +5,6 @@ TLS and by the Service's name, and stays there until that one fails or is not th
 """
 
 import functools
-from pathlib import Path
 from typing import Final
 
 from grapevine.capture.http1 import HttpConnection, HttpReply, Secure, Server, parse_leader
@@ -124,7 +123,7 @@ def read_small(path: str, limit: int, flag: str, remedy: str) -> str:
         RetryableError: it cannot be read, is larger, or is not ASCII.
     """
     try:
-        with Path(path).open("rb") as file:
+        with open(path, "rb") as file:
             content = file.read(limit + 1)
     except OSError as e:
         raise RetryableError(f"{flag} {path}: {e.strerror or e}; {remedy}") from e

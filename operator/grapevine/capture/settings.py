@@ -2,17 +2,19 @@
 
 import argparse
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from grapevine.capture.http1 import Server, parse_url
-from grapevine.capture.sources.dnstap import ListenAddress, parse_listen
 from grapevine.model.errors import PermanentInputError
 from grapevine.model.loopback import is_loopback
+from grapevine.model.value import value
 
 if TYPE_CHECKING:
     from grapevine.capture.log_settings import LogSettings
+    from grapevine.capture.sources.dnstap import ListenAddress
 
+STDIN: Final = "-"
+"""As a path: standard input."""
 SOURCES: Final = ("packet", "pcap", "dnstap", "log")
 DEFAULT_OPERATOR: Final = "http://127.0.0.1:8080"
 ENV_OPERATOR: Final = "GRAPEVINE_OPERATOR_URL"
@@ -30,7 +32,7 @@ MAX_NODE_CHARS: Final = 253
 """Longest name of a Kubernetes object (RFC 1123 subdomain)."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class CaptureSettings:
     """What one capture process does."""
 
@@ -38,7 +40,7 @@ class CaptureSettings:
     """`packet` (the node's interfaces), `pcap` (a file or stdin), `dnstap` (DNS servers that connect) or `log`."""
     file: str
     """Path of the capture file or log, `-` for stdin; empty for the other sources."""
-    listen: ListenAddress | None
+    listen: "ListenAddress | None"
     """Where dnstap senders connect to, loopback by default: nobody else may until a person says so; else None."""
     log: "LogSettings | None"
     """How a log is read, with `log`; else None."""
@@ -116,7 +118,7 @@ def load_settings(args: argparse.Namespace, env: Mapping[str, str]) -> CaptureSe
     return CaptureSettings(
         source=args.source,
         file=args.file or "",
-        listen=parse_listen(args.listen or env.get(ENV_LISTEN) or DEFAULT_LISTEN) if args.source == "dnstap" else None,
+        listen=_load_listen(args, env) if args.source == "dnstap" else None,
         log=_load_log(args, env) if args.source == "log" else None,
         operator=operator,
         ca_file=ca_file,
@@ -134,8 +136,14 @@ def load_settings(args: argparse.Namespace, env: Mapping[str, str]) -> CaptureSe
     )
 
 
+def _load_listen(args: argparse.Namespace, env: Mapping[str, str]) -> "ListenAddress":
+    from grapevine.capture.sources.dnstap import parse_listen  # the other sources need none of it
+
+    return parse_listen(args.listen or env.get(ENV_LISTEN) or DEFAULT_LISTEN)
+
+
 def _load_log(args: argparse.Namespace, env: Mapping[str, str]) -> "LogSettings":
-    from grapevine.capture.log_settings import load_log_settings  # the other sources need none of it
+    from grapevine.capture.log_settings import load_log_settings  # likewise
 
     return load_log_settings(args, env)
 

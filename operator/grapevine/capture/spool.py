@@ -6,10 +6,10 @@ when it is sent, not when it was cut.
 
 import zlib
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
 from typing import Final
 
 from grapevine.capture.counters import Counters, Reason
+from grapevine.model.value import replace, value
 from grapevine.wire.codec import encode_batch
 from grapevine.wire.schema import Batch, BatchHeader
 
@@ -17,7 +17,7 @@ HEADER_BYTES: Final = 1_024
 """What a kept header is taken to cost, without its host addresses."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Kept:
     """One batch, ready to be sent as often as needed."""
 

@@ -12,13 +12,12 @@ import importlib
 import os
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Protocol, cast
 
 from grapevine import __version__
 from grapevine.cli import logs
 from grapevine.model.errors import GrapevineError
+from grapevine.model.value import value
 
 EXIT_INPUT = 2
 EXIT_INTERRUPTED = 130
@@ -56,7 +55,7 @@ examples:
 """
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class _Command:
     module: str
     help: str
@@ -115,7 +114,7 @@ def _load(command: str) -> _CommandModule:
 def _parser(chosen: str | None, module: _CommandModule | None) -> argparse.ArgumentParser:
     """Return the parser, complete for the chosen command, with a line for each of the others."""
     parser = argparse.ArgumentParser(
-        prog=_PLUGIN if Path(sys.argv[0]).name.startswith("kubectl-grapevine") else "grapevine",
+        prog=_PLUGIN if os.path.basename(sys.argv[0]).startswith("kubectl-grapevine") else "grapevine",
         description=_DESCRIPTION,
         epilog=_EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,

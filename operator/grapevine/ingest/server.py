@@ -23,7 +23,6 @@ import ssl
 import time
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Protocol
 
 from aiohttp import web
@@ -33,6 +32,7 @@ from grapevine.ingest.limits import IngestLimits, PeerTable
 from grapevine.ingest.listener import Listener
 from grapevine.model.errors import PermanentInputError, RetryableError
 from grapevine.model.metric import Metric
+from grapevine.model.value import replace
 from grapevine.wire import schema
 from grapevine.wire.codec import decode_batch, encode_reply
 from grapevine.wire.schema import Batch, DnsPod, Reply, WireError

@@ -1,9 +1,9 @@
 """What capture saw, aggregated over one window, before anybody knows who or what it was about."""
 
-from dataclasses import dataclass
+from grapevine.model.value import value
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class DnsObservation:
     """One distinct DNS response of one client, with the times and number of its repeats.
 
@@ -36,7 +36,7 @@ class DnsObservation:
     """What heard it: `packet`, `pcap`, `dnstap` or `log`."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class ConnObservation:
     """One client opens connections to one address and port: TCP SYNs without ACK, their copies and repeats folded.
 

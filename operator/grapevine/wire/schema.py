@@ -4,10 +4,11 @@
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from types import MappingProxyType
 
 from grapevine.model.errors import PermanentInputError
 from grapevine.model.observation import Observation
+from grapevine.model.value import value
 
 VERSION = 1
 PATH = "/v1/observations"
@@ -55,7 +56,7 @@ class WireError(PermanentInputError):
     """The bytes are no batch (or reply) of this protocol; the text says why and goes into the 400 reply."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Hearing:
     """What a capture process listens to, so that an edge ages only by time in which it could have been heard."""
 
@@ -65,7 +66,7 @@ class Hearing:
     """Since when all of them have been open without a gap, milliseconds since the epoch."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class BatchHeader:
     """First line of a batch."""
 
@@ -82,23 +83,23 @@ class BatchHeader:
     hearing: Hearing
     host_ips: tuple[str, ...] = ()
     """Addresses of the node itself: never a pod's."""
-    counters: Mapping[str, int] = field(default_factory=dict)
+    counters: Mapping[str, int] = MappingProxyType({})
     """Rejections and losses by reason, cumulative since the stream began."""
     wants: tuple[str, ...] = ()
     """What the sender asks for in the reply beyond its usual fields: `WANT_DNS_PODS`."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Batch:
     """One request."""
 
     header: BatchHeader
     observations: tuple[Observation, ...]
-    skipped: Mapping[str, int] = field(default_factory=dict)
+    skipped: Mapping[str, int] = MappingProxyType({})
     """Filled by the decoder: lines it did not take, by reason (`unknown-type`, `bad-record`)."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class DnsPod:
     """A pod that is a DNS server of the cluster."""
 
@@ -108,7 +109,7 @@ class DnsPod:
     """Its address, the resolver of what it tells; empty where it is not known."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Reply:
     """Body of every answer of the operator."""
 

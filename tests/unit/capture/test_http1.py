@@ -59,8 +59,13 @@ def test_reads_urls(url: str, server: Server) -> None:
         ("operator:8080", "give https://HOST:PORT"),
         ("http://", "give https://HOST:PORT"),
         ("http://me:secret@operator", "give https://HOST:PORT"),
-        ("http://operator:99999", "out of range"),
-        ("http://[::1", "Invalid IPv6 URL"),
+        ("http://operator:99999", "'99999' is no port"),
+        ("http://operator:8080:80", "'8080:80' is no port"),
+        ("http://:80", "is no host and port"),
+        ("http://[::1", "is no host and port"),
+        ("http://[::1]80", "is no host and port"),
+        ("http://operator/?a=b", "give https://HOST:PORT"),
+        ("http://oper\nator", "give https://HOST:PORT"),
     ],
 )
 def test_refuses_urls_it_cannot_send_to(url: str, text: str) -> None:
@@ -77,7 +82,7 @@ def test_reads_the_leaders_address() -> None:
     "text", ["", "leader:8443", "192.0.2.7", "192.0.2.7:", "192.0.2.7:0", "fd00::1:8443", "1.2.3.4:x"]
 )
 def test_a_leader_is_an_address_and_a_port(text: str) -> None:
-    with pytest.raises(ValueError, match=r"no address and port|no port"):
+    with pytest.raises(ValueError, match=r"no address and port|no host and port|no port"):
         parse_leader(text)
 
 

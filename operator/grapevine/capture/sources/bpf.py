@@ -5,9 +5,10 @@ beyond the packet ends the program and passes nothing.
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from struct import Struct
 from typing import Final, NamedTuple
+
+from grapevine.model.value import value
 
 MAX_SLOTS: Final = 16
 """Slots left out of one kind of packet."""
@@ -60,7 +61,7 @@ class Slot(NamedTuple):
     """Packet type of Linux there, as in `frames.Packet`."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Wanted:
     """What the filter passes, by the kind of packet; a kind that is None is not passed at all.
 

@@ -11,7 +11,6 @@ import socket
 import stat
 import time
 from collections import Counter
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
@@ -22,6 +21,7 @@ from grapevine.capture.keepalive import keep_alive
 from grapevine.capture.sources.framestream import FrameStream
 from grapevine.capture.sources.tap import CONTENT_TYPE, Tap, TapReader, unmap
 from grapevine.model.errors import PermanentInputError
+from grapevine.model.value import value
 
 MAX_CONNECTIONS: Final = 256
 """A cluster of 4,000 nodes has as many CoreDNS pods by the usual autoscaler (16 nodes a pod)."""
@@ -50,7 +50,7 @@ _REMEDIES: Final = {
 }
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class ListenAddress:
     """Where senders connect to."""
 

@@ -13,7 +13,6 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -24,6 +23,7 @@ from grapevine.capture.keepalive import keep_alive
 from grapevine.capture.operator_link import MAX_CA_BYTES, read_small
 from grapevine.capture.sources.podlog import PodLog
 from grapevine.model.errors import PermanentInputError, RetryableError
+from grapevine.model.value import value
 from grapevine.wire.schema import MAX_DNS_PODS, MAX_TOKEN_CHARS, DnsPod, Reply
 
 ENV_HOST: Final = "KUBERNETES_SERVICE_HOST"
@@ -45,7 +45,7 @@ _REMEDIES: Final[Mapping[int, str]] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class ApiAccess:
     """How to speak with the API server."""
 

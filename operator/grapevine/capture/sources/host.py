@@ -2,16 +2,15 @@
 
 import itertools
 import socket
-from pathlib import Path
 from typing import Final
 
 from grapevine.wire.schema import MAX_HOST_IPS
 
-_FIB_TRIE: Final = Path("/proc/net/fib_trie")
-_IF_INET6: Final = Path("/proc/net/if_inet6")
+_FIB_TRIE: Final = "/proc/net/fib_trie"
+_IF_INET6: Final = "/proc/net/if_inet6"
 
 
-def read_host_ips(fib_trie: Path = _FIB_TRIE, if_inet6: Path = _IF_INET6) -> tuple[str, ...]:
+def read_host_ips(fib_trie: str = _FIB_TRIE, if_inet6: str = _IF_INET6) -> tuple[str, ...]:
     """Return the addresses of this network namespace, sorted, at most `MAX_HOST_IPS`; none where procfs has none."""
     addresses = parse_fib_trie(_read(fib_trie)) | parse_if_inet6(_read(if_inet6))
     return tuple(sorted(addresses)[:MAX_HOST_IPS])
@@ -39,8 +38,9 @@ def parse_if_inet6(text: str) -> set[str]:
     return addresses
 
 
-def _read(path: Path) -> str:
+def _read(path: str) -> str:
     try:
-        return path.read_text(encoding="ascii", errors="replace")
+        with open(path, encoding="ascii", errors="replace") as file:
+            return file.read()
     except OSError:
         return ""

@@ -12,13 +12,13 @@ packets go another way than everybody's, can go unheard, and no longer than unti
 
 from collections import Counter
 from collections.abc import Collection, Mapping
-from dataclasses import replace
 from struct import Struct
 from types import MappingProxyType
 from typing import Final, Literal
 
 from grapevine.capture.frames import DIRECTION_OUTGOING, ETHERTYPE_IPV4, ETHERTYPE_IPV6, TCP, UDP
 from grapevine.capture.sources.bpf import MAX_HOST_ADDRESSES, MAX_SLOTS, Slot, Wanted
+from grapevine.model.value import replace
 
 LEARN_S: Final = 5.0
 """How long to learn at least."""

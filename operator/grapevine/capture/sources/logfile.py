@@ -3,8 +3,9 @@
 import os
 from typing import Final
 
+from grapevine.capture.settings import STDIN
 from grapevine.capture.sources.corelog import MAX_LINE_BYTES
-from grapevine.capture.sources.pcap import CHUNK_BYTES, STDIN
+from grapevine.capture.sources.pcap import CHUNK_BYTES
 from grapevine.model.errors import PermanentInputError
 
 _NO_ADDRESS: Final = bytes(4)

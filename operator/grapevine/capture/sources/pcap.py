@@ -6,17 +6,17 @@ draft-ietf-opsawg-pcapng (sections, interfaces, if_tsresol, if_tsoffset, Enhance
 
 import os
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from struct import Struct
 from typing import Final, NamedTuple
 
 from grapevine.capture.frames import SUPPORTED_LINKTYPES, locate
+from grapevine.capture.settings import STDIN
 from grapevine.model.errors import PermanentInputError
+from grapevine.model.value import value
 
 Sink = Callable[[bytes, int, int, int, int, int], None]
 """`Intake.frame`, or something like it."""
 
-STDIN: Final = "-"
 CHUNK_BYTES: Final = 1 << 16
 MAX_FRAME_BYTES: Final = 1 << 20
 """Largest captured length believed (tcpdump writes at most 262,144); more means that the file is damaged."""
@@ -51,7 +51,7 @@ class Frame(NamedTuple):
     does a time that cannot be."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class _Interface:
     linktype: int
     snap_bytes: int
