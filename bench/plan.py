@@ -7,11 +7,14 @@ from bench.cluster import DOMAIN, TARGETS, WORKLOADS, observations, records
 from grapevine.graph.store import GraphStore
 from grapevine.intents.build import build_intents
 from grapevine.intents.read import read_intents
-from grapevine.model.intents import DesiredIntents
-from grapevine.reconcile.plan import Create, next_change
+from grapevine.model.intents import ActualIntents, DesiredIntents
+from grapevine.model.write_policy import WritePolicy
+from grapevine.reconcile.plan import ApplyStatus, Circumstances, Create, next_change
 from grapevine.resolver.index import ClusterIndex
 from grapevine.resolver.resolve import Resolver, Unresolved
 from grapevine.settings import GraphSettings
+
+_AROUND = Circumstances(WritePolicy.UPSERT_ONLY, is_fresh=True, is_unwanted=False, now_ms=0, refresh_ms=300_000)
 
 
 def run() -> list[tuple[str, str]]:
@@ -53,13 +56,13 @@ def run() -> list[tuple[str, str]]:
 
 def _plan(graph: GraphStore, *, is_written: bool = False) -> tuple[float, int]:
     """Return the CPU seconds of planning every client, and how many changes that gave."""
-    changes, actual = 0, None
+    changes = 0
     desired = {client: _desired(graph, client) for client in graph.clients}
     actuals = {client: _written(intents) for client, intents in desired.items()} if is_written else {}
     began = time.process_time()
     for client in graph.clients:
-        actual = actuals.get(client)
-        change = next_change(_desired(graph, client), actual, is_taken=lambda _: False, now_ms=0, refresh_ms=300_000)
+        objects = [actuals[client]] if client in actuals else []
+        change = next_change(_desired(graph, client), objects, _AROUND, is_taken=lambda _: False)
         changes += change is not None
     return time.process_time() - began, changes
 
@@ -68,13 +71,13 @@ def _desired(graph: GraphStore, client: object) -> DesiredIntents:
     return build_intents(client, graph.edges(client), graph.dead(client), max_observed=200)  # type: ignore[arg-type]
 
 
-def _written(desired: DesiredIntents) -> object:
+def _written(desired: DesiredIntents) -> ActualIntents:
     """Return the object as it stands once everything has been written."""
-    created = next_change(desired, None, is_taken=lambda _: False, now_ms=0, refresh_ms=1)
+    created = next_change(desired, [], _AROUND, is_taken=lambda _: False)
     assert isinstance(created, Create)
     actual = read_intents({**created.resource, "metadata": {**created.resource["metadata"], "uid": "u"}})
-    status = next_change(desired, actual, is_taken=lambda _: False, now_ms=0, refresh_ms=1)
-    assert status is not None
+    status = next_change(desired, [actual], _AROUND, is_taken=lambda _: False)
+    assert isinstance(status, ApplyStatus)
     return read_intents(
         {**created.resource, **status.resource, "metadata": {**created.resource["metadata"], "uid": "u"}}
     )

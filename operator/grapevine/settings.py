@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from grapevine.model.errors import PermanentInputError
 from grapevine.model.identity import ObjectName
 from grapevine.model.loopback import is_loopback
+from grapevine.model.write_policy import WritePolicy
 
 _DOMAIN = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*")
 
@@ -139,6 +140,10 @@ class ReconcileSettings:
     """How far `status.lastSeen` may lag behind before it alone is worth a write; ≥ 1."""
     workers: int = 4
     """Objects written at the same time."""
+    policy: WritePolicy = WritePolicy.UPSERT_ONLY
+    """What may be written."""
+    recreate_after_ms: int = 600_000
+    """How long a discovered object that a person deleted stays deleted, whatever is seen."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -267,7 +272,7 @@ def operator_settings(
         host, port = parse_address(api, "--api")
         settings = replace(settings, api_host=host, api_port=port)
     resolver = _resolver_settings(environ, value)
-    settings = replace(settings, resolver=resolver)
+    settings = replace(settings, resolver=resolver, reconcile=_reconcile_settings(environ, settings.reconcile))
     return replace(settings, tls=_tls_settings(environ, value("tls_listen", "GRAPEVINE_TLS_LISTEN"), resolver))
 
 
@@ -300,6 +305,17 @@ def _scope_settings(environ: Mapping[str, str], value: Callable[[str, str], str 
         excluded_labels=words("exclude_labels"),
         ignore_annotation=environ.get("GRAPEVINE_IGNORE_ANNOTATION") or _IGNORE_ANNOTATION,
     )
+
+
+def _reconcile_settings(environ: Mapping[str, str], settings: ReconcileSettings) -> ReconcileSettings:
+    if policy := environ.get("GRAPEVINE_WRITE_POLICY"):
+        if policy not in list(WritePolicy):
+            raise PermanentInputError(f"GRAPEVINE_WRITE_POLICY: {policy!r}: give {', '.join(WritePolicy)}")
+        settings = replace(settings, policy=WritePolicy(policy))
+    if grace_s := environ.get("GRAPEVINE_RECREATE_AFTER_S"):
+        grace_ms = 1_000 * _parse_count(grace_s, "GRAPEVINE_RECREATE_AFTER_S")
+        settings = replace(settings, recreate_after_ms=grace_ms)
+    return settings
 
 
 def _tls_settings(environ: Mapping[str, str], listen: str | None, resolver: ResolverSettings) -> TlsSettings | None:

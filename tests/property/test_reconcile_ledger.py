@@ -9,9 +9,12 @@ from grapevine.intents.read import read_intents
 from grapevine.model.edge import DeadDependency
 from grapevine.model.intents import ActualIntents
 from grapevine.model.target import InternetTarget, ServiceTarget
+from grapevine.model.write_policy import WritePolicy
 from grapevine.reconcile.ledger import Ledger
-from grapevine.reconcile.plan import ApplySpec, ApplyStatus, Create, next_change
+from grapevine.reconcile.plan import ApplySpec, ApplyStatus, Circumstances, Create, next_change
 from grapevine.reconcile.queue import KeyQueue
+
+AROUND = Circumstances(WritePolicy.UPSERT_ONLY, is_fresh=True, is_unwanted=False, now_ms=T0, refresh_ms=300_000)
 
 SEQS = st.integers(1, 8)
 CLIENTS = [a_workload(name) for name in "abc"]
@@ -132,7 +135,8 @@ def test_applying_the_plan_ends_and_then_there_is_nothing_to_do(
         changes = []
         while len(changes) < 5:
             actual: ActualIntents | None = read_intents(resource) if resource else None
-            change = next_change(desired, actual, is_taken=lambda _: False, now_ms=T0, refresh_ms=300_000)
+            objects = [actual] if actual else []
+            change = next_change(desired, objects, AROUND, is_taken=lambda _: False)
             if change is None:
                 break
             changes.append(type(change).__name__)

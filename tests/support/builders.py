@@ -273,6 +273,7 @@ def an_object(
     discovered: bool = True,
     uid: str = "",
     version: int = 1,
+    created: str = "",
 ) -> dict[str, object]:
     """Return a ClientIntents object as the API gives it."""
     spec: dict[str, object] = {"workload": {"name": workload, **({"kind": kind} if kind else {})}}
@@ -283,6 +284,7 @@ def an_object(
         "resourceVersion": str(version),
         "generation": 1,
         "labels": {"grapevine.dev/origin": "discovered"} if discovered else {},
+        **({"creationTimestamp": created} if created else {}),
     }
     return {
         "apiVersion": "k8s.otterize.com/v2beta1",
@@ -302,6 +304,7 @@ def an_actual(
     discovered: bool = True,
     uid: str = "",
     version: int = 1,
+    created: str = "",
 ) -> ActualIntents:
     """Return `an_object`, slimmed."""
     return read_intents(
@@ -314,5 +317,6 @@ def an_actual(
             discovered=discovered,
             uid=uid,
             version=version,
+            created=created,
         )
     )

@@ -32,6 +32,13 @@ class FakeWriter:
         """Replace the status."""
         return await self._write("status", resource)
 
+    async def delete(self, actual: ActualIntents) -> None:
+        """Delete an object."""
+        self.calls.append(("delete", actual.name))
+        if self.before_write is not None:
+            await self.before_write("delete", {"metadata": {"namespace": actual.namespace, "name": actual.name}})
+        self.objects.pop((actual.namespace, actual.name), None)
+
     async def _write(self, call: str, resource: Mapping[str, Any]) -> ActualIntents:
         metadata = resource["metadata"]
         key = (metadata["namespace"], metadata["name"])

@@ -97,3 +97,12 @@ def test_dns_servers_outside_the_cluster_are_addresses_and_networks() -> None:
 def test_what_is_no_network_is_refused(wrong: str) -> None:
     with pytest.raises(PermanentInputError, match=r"DNS servers: .*give addresses or networks, like"):
         operator_settings({"GRAPEVINE_DNS_SERVERS": wrong})
+
+
+def test_what_may_be_written_is_one_of_three_policies() -> None:
+    settings = operator_settings({"GRAPEVINE_WRITE_POLICY": "sync", "GRAPEVINE_RECREATE_AFTER_S": "5"}).reconcile
+
+    assert (operator_settings({}).reconcile.policy, settings.policy) == ("upsert-only", "sync")
+    assert settings.recreate_after_ms == 5_000
+    with pytest.raises(PermanentInputError, match="give observe, upsert-only, sync"):
+        operator_settings({"GRAPEVINE_WRITE_POLICY": "all"})

@@ -171,6 +171,18 @@ class GraphStore:
             self.tally.restored += dead.count
             self._dirty.add(dead.client)
 
+    def forget_client(self, ref: WorkloadRef) -> None:
+        """Drop all that is known of what a client reaches; it may be seen again."""
+        client = self._clients.pop(ref, None)
+        if client is None:
+            return
+        for destination, sighting in client.sightings.items():
+            self._leave(ref, destination, sighting)
+        namesakes = self._namesakes[ref.namespace, ref.name]
+        namesakes.discard(ref)
+        if not namesakes:
+            del self._namesakes[ref.namespace, ref.name]
+
     def take_dirty(self) -> set[WorkloadRef]:
         """Return the clients changed since the last call, and forget that they were."""
         dirty, self._dirty = self._dirty, set()
@@ -367,6 +379,16 @@ class GraphStore:
         sighting = client.sightings[destination] = Sighting(target_of(destination))
         self._index(ref, destination)
         return sighting
+
+    def _leave(self, ref: WorkloadRef, destination: Destination, sighting: Sighting) -> None:
+        """Undo what `_enter`, and `_trace` after it, made beside the client."""
+        self._trails -= sighting.trail is not None
+        if isinstance(destination, ServiceDestination):
+            service = ServiceRef(destination.namespace, destination.service)
+            askers = self._askers[service]
+            askers.discard((ref, destination))
+            if not askers:
+                del self._askers[service]
 
     def _index(self, ref: WorkloadRef, destination: Destination) -> None:
         if isinstance(destination, ServiceDestination):

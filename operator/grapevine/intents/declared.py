@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from grapevine.model.intents import ActualIntents, DeclaredTarget, DesiredIntents, ObservedItem
-from grapevine.model.target import InternetTarget, ServiceTarget, WorkloadTarget
+from grapevine.model.target import InternetTarget, ServiceTarget, Target, WorkloadTarget
 
 _IN_CLUSTER_MEMBERS = frozenset({"kubernetes", "service", "kafka"})
 _JUDGED_MEMBERS = _IN_CLUSTER_MEMBERS | {"internet"}
@@ -51,6 +51,18 @@ def declares(declared: DeclaredTarget, item: ObservedItem) -> bool:
             return any(_covers(pattern, domain) for pattern in declared.domains) or _names_service(declared, item)
         case None:
             return False
+
+
+def is_same_target(declared: DeclaredTarget, target: Target) -> bool:
+    """Whether an item of a spec is the one that is written for `target`."""
+    match target:
+        case WorkloadTarget(workload):
+            same = (declared.namespace, declared.name, declared.kind)
+            return declared.member == "kubernetes" and same == (workload.namespace, workload.name, workload.kind)
+        case ServiceTarget(namespace, name):
+            return declared.member == "service" and (declared.namespace, declared.name) == (namespace, name)
+        case InternetTarget(domain):
+            return declared.member == "internet" and declared.domains == (domain,)
 
 
 def _marked(item: ObservedItem, targets: Sequence[DeclaredTarget]) -> ObservedItem:

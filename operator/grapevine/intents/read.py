@@ -33,26 +33,43 @@ def read_intents(resource: Mapping[str, Any]) -> ActualIntents:
         uid=_text(metadata, "uid"),
         version=int(version) if (version := _text(metadata, "resourceVersion")).isdecimal() else 0,
         generation=generation if isinstance(generation := metadata.get("generation"), int) else 0,
-        discovered=_mapping(metadata, "labels").get(names.ORIGIN_LABEL) == names.ORIGIN_DISCOVERED,
+        discovered=is_discovered(metadata),
         client=WorkloadRef(namespace, _text(workload, "kind"), _text(workload, "name")),
         targets=tuple(_declared(t, namespace) for t in _items(spec, "targets")),
         spec_digest=names.digest(spec),
         status_digest=names.status_digest(status),
         status_last_ms=last_ms or 0,
         conditions={c.type: c for c in conditions},
+        created_ms=try_parse_ms(metadata.get("creationTimestamp")) or 0,
+    )
+
+
+def is_discovered(metadata: Mapping[str, Any]) -> bool:
+    """Whether an object is Grapevine's: its label says so, and no other field manager has a part of the spec.
+
+    Whoever edits or applies it makes it theirs, with the label or without (KEP-555, managedFields).
+    """
+    if _mapping(metadata, "labels").get(names.ORIGIN_LABEL) != names.ORIGIN_DISCOVERED:
+        return False
+    return not any(
+        entry.get("manager") != names.FIELD_MANAGER and "f:spec" in _mapping(entry, "fieldsV1")
+        for entry in _items(metadata, "managedFields")
+        if not entry.get("subresource")
     )
 
 
 def read_observed(resource: Mapping[str, Any]) -> tuple[ObservedItem, ...]:
     """Return what a discovered or declared object remembers: `status.observed`, then targets only the spec names.
 
-    Entries without a usable time or name are left out; they hold nothing to restore.
+    The latter where a discovered object's status was cut or never written. Entries without a usable time or name are
+    left out; they hold nothing to restore.
     """
-    namespace = _text(_mapping(resource, "metadata"), "namespace")
-    observed = [item for entry in _items(_mapping(resource, "status"), "observed") if (item := _item(entry, namespace))]
-    if _mapping(_mapping(resource, "metadata"), "labels").get(names.ORIGIN_LABEL) != names.ORIGIN_DISCOVERED:
+    metadata, status = _mapping(resource, "metadata"), _mapping(resource, "status")
+    namespace = _text(metadata, "namespace")
+    observed = [item for entry in _items(status, "observed") if (item := _item(entry, namespace))]
+    if not is_discovered(metadata) or ("observed" in status and not status.get("truncated")):
         return tuple(observed)
-    seen_ms = try_parse_ms(_mapping(resource, "metadata").get("creationTimestamp")) or 0
+    seen_ms = try_parse_ms(metadata.get("creationTimestamp")) or 0
     known = {item.target for item in observed}
     for entry in _items(_mapping(resource, "spec"), "targets"):
         target = _target(entry, namespace)

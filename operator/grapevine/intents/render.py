@@ -23,15 +23,20 @@ def render_spec(desired: DesiredIntents) -> dict[str, Any]:
     return {"workload": workload, "targets": [render_target(t, desired.client.namespace) for t in desired.targets]}
 
 
-def render_object(desired: DesiredIntents, name: str, uid: str = "") -> dict[str, Any]:
-    """Return the whole discovered object for an apply of its spec; `uid` guards against a namesake."""
+def render_object(desired: DesiredIntents, name: str, actual: ActualIntents | None = None) -> dict[str, Any]:
+    """Return the whole discovered object for an apply of its spec.
+
+    With `actual` it holds for that object in that version alone: whoever changed it meanwhile is looked at first.
+    """
     metadata: dict[str, Any] = {
         "name": name,
         "namespace": desired.client.namespace,
         "labels": {names.ORIGIN_LABEL: names.ORIGIN_DISCOVERED, names.MANAGED_BY_LABEL: names.FIELD_MANAGER},
     }
-    if uid:
-        metadata["uid"] = uid
+    if actual is not None:
+        metadata["uid"] = actual.uid
+        if actual.version:
+            metadata["resourceVersion"] = str(actual.version)
     return {
         "apiVersion": names.API_VERSION,
         "kind": names.KIND,
@@ -49,7 +54,7 @@ def render_status(desired: DesiredIntents, actual: ActualIntents, now_ms: int) -
         "observedGeneration": actual.generation,
         "mode": MODE_OBSERVE,
         "summary": {
-            "targets": len(desired.targets) if actual.discovered else len(actual.targets),
+            "targets": len(actual.targets),
             "inCluster": desired.in_cluster,
             "internet": desired.internet,
             "undeclared": findings.undeclared,
@@ -62,6 +67,30 @@ def render_status(desired: DesiredIntents, actual: ActualIntents, now_ms: int) -
     }
     if desired.last_ms:
         status["lastSeen"] = format_ms(desired.last_ms)
+    return _status_of(actual, status)
+
+
+def render_conflict(actual: ActualIntents, in_force: ActualIntents, now_ms: int) -> dict[str, Any]:
+    """Return the object for an apply of the status of `actual`, in whose place another object is in force."""
+    message = (
+        f"{in_force.name} is about the same workload and in force, this object is not: "
+        f"keep one of them, or name another workload in spec.workload"
+    )
+    return _status_of(
+        actual,
+        {
+            "upToDate": False,
+            "observedGeneration": actual.generation,
+            "mode": MODE_OBSERVE,
+            "summary": {"targets": len(actual.targets)},
+            "conditions": [_condition(Condition("Ready", "False", "Conflict", message, now_ms), actual)],
+            "observed": [],
+            "truncated": False,
+        },
+    )
+
+
+def _status_of(actual: ActualIntents, status: dict[str, Any]) -> dict[str, Any]:
     return {
         "apiVersion": names.API_VERSION,
         "kind": names.KIND,

@@ -4,6 +4,7 @@ Source: the `ClientIntents` CRD of the Otterize intents-operator, v2beta1; our a
 """
 
 import hashlib
+import itertools
 import json
 import re
 from collections.abc import Callable, Mapping
@@ -52,7 +53,8 @@ def object_name(client: WorkloadRef, is_taken: Callable[[str], bool]) -> str:
     """Return `metadata.name` for a new object of `client`.
 
     The workload's own name where it is valid and nobody else's; else a slug with the kind; else, or where the slug
-    had to alter the name, with 8 hex digits of sha256(namespace/kind/name) too. Stable for equal circumstances.
+    had to alter the name, with 8 hex digits of sha256(namespace/kind/name) too; and where a stranger has even that
+    name, of the same with /1, /2, … behind it. Stable for equal circumstances.
     """
     if is_subdomain(client.name) and not is_taken(client.name):
         return client.name
@@ -62,8 +64,11 @@ def object_name(client: WorkloadRef, is_taken: Callable[[str], bool]) -> str:
     suffix = f"-{kind}" if kind else ""
     if slug == client.name and len(slug + suffix) <= _MAX_NAME and suffix and not is_taken(slug + suffix):
         return slug + suffix
-    mark = hashlib.sha256(f"{client.namespace}/{client.kind}/{client.name}".encode()).hexdigest()[:8]
-    return f"{slug[: _MAX_NAME - len(suffix) - 9].rstrip('-.')}{suffix}-{mark}"
+    stem = f"{slug[: _MAX_NAME - len(suffix) - 9].rstrip('-.')}{suffix}"
+    identity = f"{client.namespace}/{client.kind}/{client.name}"
+    salted = itertools.chain((identity,), (f"{identity}/{n}" for n in itertools.count(1)))
+    marked = (f"{stem}-{hashlib.sha256(each.encode()).hexdigest()[:8]}" for each in salted)
+    return next(name for name in marked if not is_taken(name))
 
 
 def _without_moving(value: object) -> object:

@@ -32,6 +32,8 @@ from grapevine.settings import ScopeSettings
 OWNER_KINDS = ("ReplicaSet", "Deployment", "StatefulSet", "DaemonSet", "Job", "CronJob")
 """Kinds of which only the metadata is read, so that PartialObjectMetadata does as well."""
 
+DISCOVER_ANNOTATION = "grapevine.dev/discover"
+"""With the value `false` on a workload (or on a pod that is one), no object is made for it."""
 _TERMINAL_PHASES = frozenset({"Succeeded", "Failed"})
 _NODE_ADDRESS_TYPES = frozenset({"InternalIP", "ExternalIP"})
 _SERVICE_NAME_LABEL = "kubernetes.io/service-name"
@@ -96,6 +98,7 @@ class ObjectDecoder:
             override=next((annotations[key] for key in self._override_annotations if annotations.get(key)), ""),
             node=intern(pod.spec.node_name),
             is_excluded=not is_pod_in(self._scope, meta.labels or {}, annotations),
+            is_kept_out=_is_kept_out(meta),
         )
 
 
@@ -125,7 +128,13 @@ def _owner_of(kind: str) -> Callable[[objects.Owner], OwnerRecord]:
         known = try_recognise(kind, meta.namespace, meta.name, meta.labels or {}) if kind == "DaemonSet" else None
         is_dns_cache = known is not None and known.role is Role.DNS_CACHE
         return OwnerRecord(
-            intern(meta.namespace), kind, intern(meta.name), intern(meta.uid), _controller(meta), is_dns_cache
+            namespace=intern(meta.namespace),
+            kind=kind,
+            name=intern(meta.name),
+            uid=intern(meta.uid),
+            owner=_controller(meta),
+            is_dns_cache=is_dns_cache,
+            is_kept_out=_is_kept_out(meta),
         )
 
     return to_record
@@ -192,6 +201,10 @@ def _first_host(cidr: str) -> str:
 def _canonical(addresses: Iterable[str]) -> tuple[str, ...]:
     """Return the addresses in canonical form, without what is none."""
     return tuple(ip for ip in map(try_canonical_ip, addresses) if ip is not None)
+
+
+def _is_kept_out(meta: objects.Meta) -> bool:
+    return (meta.annotations or {}).get(DISCOVER_ANNOTATION) == "false"
 
 
 def _controller(meta: objects.Meta) -> OwnerKey | None:

@@ -67,6 +67,11 @@ class IntentsDirectory:
         key = (resource["metadata"]["namespace"], resource["metadata"]["name"])
         return self._keep({**self._objects[key], "status": resource["status"]})
 
+    async def delete(self, actual: ActualIntents) -> None:
+        """Delete the file of an object that is ours."""
+        del self._objects[actual.namespace, actual.name]
+        self.file_of(actual.namespace, actual.name).unlink(missing_ok=True)
+
     def _put(self, resource: dict[str, Any]) -> ActualIntents:
         actual = self._keep(resource)
         file = self.file_of(actual.namespace, actual.name)

@@ -7,6 +7,7 @@ Source: Kubernetes documentation, "Server-Side Apply".
 """
 
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any
 
 import msgspec
@@ -47,7 +48,10 @@ class ApiIntentsWriter:
         return await self._apply(resource, force=False)
 
     async def apply(self, resource: Resource) -> ActualIntents:
-        """Apply spec and labels, taking over fields others have written; 409 where `metadata.uid` does not match."""
+        """Apply spec and labels; a RetryableError where uid or version in `metadata` are not the object's any more.
+
+        `force` is for labels that others set; who has written to the spec has made another version of it.
+        """
         return await self._apply(resource, force=True)
 
     async def apply_status(self, resource: Resource) -> ActualIntents:
@@ -60,6 +64,14 @@ class ApiIntentsWriter:
         if actual.uid != resource["metadata"]["uid"]:
             raise ConflictError(f"ClientIntents {actual.namespace}/{actual.name} was made anew meanwhile")
         return actual
+
+    async def delete(self, actual: ActualIntents) -> None:
+        """Delete this object in this version; one that is gone is fine, another version is a RetryableError."""
+        path = _path({"metadata": {"namespace": actual.namespace, "name": actual.name}})
+        preconditions = {"uid": actual.uid, "resourceVersion": str(actual.version)}
+        options = {"kind": "DeleteOptions", "apiVersion": "v1", "preconditions": preconditions}
+        with suppress(NotFoundError):
+            await self._session.request("DELETE", path, body=options)
 
     async def _apply(self, resource: Resource, *, force: bool, subresource: str = "") -> ActualIntents:
         query = {"fieldManager": names.FIELD_MANAGER, "force": "true" if force else "false"}

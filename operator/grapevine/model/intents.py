@@ -55,6 +55,8 @@ class DesiredIntents:
     dead: int
     last_ms: int
     """Newest observation of any edge or dead dependency; 0 where there is none."""
+    retired: int = 0
+    """Edges that were retired since the process began: what is missing of them is known to be gone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +97,8 @@ class ActualIntents:
     """`metadata.resourceVersion`, comparable since Kubernetes 1.35 (KEP-5504); 0 where it is no number."""
     generation: int
     discovered: bool
-    """It carries `grapevine.dev/origin: discovered`; otherwise it is a person's and its spec is never touched."""
+    """It carries `grapevine.dev/origin: discovered` and nobody else has written to its spec; otherwise it is a person's
+    and its spec is never touched."""
     client: WorkloadRef
     targets: tuple[DeclaredTarget, ...]
     spec_digest: str
@@ -105,3 +108,5 @@ class ActualIntents:
     status_last_ms: int
     """`status.lastSeen`; 0 where there is none."""
     conditions: Mapping[str, Condition] = field(default_factory=dict)
+    created_ms: int = 0
+    """`metadata.creationTimestamp`, whole seconds."""

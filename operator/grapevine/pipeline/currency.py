@@ -32,6 +32,10 @@ class Currency:
         else:
             self._is_current.clear()
 
+    def is_current(self) -> bool:
+        """Whether the informers follow the cluster now."""
+        return self._is_current.is_set()
+
     def may_decide(self) -> bool:
         """Whether what is unknown now has had its time to become known."""
         limit_ms = self._settle_ms if self._is_current.is_set() else self._max_behind_ms

@@ -12,12 +12,13 @@ from grapevine.intents.build import build_intents
 from grapevine.intents.read import read_intents, read_observed
 from grapevine.model.edge import DeadDependency, Edge
 from grapevine.model.errors import PermanentInputError, RetryableError
-from grapevine.model.intents import DesiredIntents, ObservedItem
+from grapevine.model.intents import ActualIntents, DesiredIntents, ObservedItem
 from grapevine.model.metric import Metric
 from grapevine.model.target import ServiceDestination, WorkloadTarget
 from grapevine.model.workload import ServiceRef, WorkloadRef
 from grapevine.pipeline.currency import Currency
 from grapevine.pipeline.intake import Intake
+from grapevine.reconcile.absences import Absences
 from grapevine.reconcile.actual import ActualStore
 from grapevine.reconcile.ledger import Ledger
 from grapevine.reconcile.ports import IntentsWriter
@@ -55,7 +56,12 @@ class Pipeline:
         self._facts = ServiceFacts(self.graph, self.index, self._domain)
         self.explainer = Explainer(self.graph, self.index, self.intake.left_out, self._domain)
         self._ledger = Ledger(max_streams=settings.ingest.max_streams)
+        self._clock = clock
         self._actual = ActualStore()
+        self._absences = Absences(grace_ms=settings.reconcile.recreate_after_ms)
+        self._currency = Currency(
+            settle_ms=settings.resolver.park_ms, max_behind_ms=settings.resolver.max_behind_ms, clock=clock
+        )
         self._reconciler = Reconciler(
             desired_of=self.desired,
             actual=self._actual,
@@ -63,9 +69,9 @@ class Pipeline:
             clock=clock,
             settings=settings.reconcile,
             on_written=self._ledger.written,
-        )
-        self._currency = Currency(
-            settle_ms=settings.resolver.park_ms, max_behind_ms=settings.resolver.max_behind_ms, clock=clock
+            on_gone=self._on_deleted,
+            is_fresh=self._currency.is_current,
+            is_unwanted=self._is_unwanted,
         )
         self._batches: asyncio.Queue[Batch] = asyncio.Queue(settings.ingest.max_queued_batches)
         self._is_idle = asyncio.Event()
@@ -104,6 +110,7 @@ class Pipeline:
         """Take in whether the informers follow the cluster; once they do again, so may the writer reach it."""
         self._currency.put(is_current)
         if is_current:
+            self._reconciler.look_at_held()
             self._reconciler.hurry()
 
     def on_intents(self, event_type: str | None, resource: Mapping[str, Any]) -> None:
@@ -114,7 +121,9 @@ class Pipeline:
             self._counts["unreadable-intents"] += 1
             return
         if event_type == "DELETED":
-            self._actual.drop(actual.namespace, actual.name, actual.uid)
+            gone = self._actual.drop(actual.namespace, actual.name, actual.uid)
+            if gone is not None:
+                self._on_deleted(gone)
         elif not self._actual.put(actual):
             return
         for client in self.graph.namesakes(actual.namespace, actual.client.name) or [actual.client]:
@@ -197,6 +206,16 @@ class Pipeline:
             *self.graph.metrics(),
             *self._reconciler.metrics(),
         ]
+
+    def _on_deleted(self, actual: ActualIntents) -> None:
+        """Forget what somebody else's deletion of a discovered object says to forget."""
+        if actual.discovered and self._actual.object_of(actual.client) is None:
+            self._absences.note(actual.client, self._clock())
+            self.graph.forget_client(actual.client)
+
+    def _is_unwanted(self, desired: DesiredIntents) -> bool:
+        client = desired.client
+        return self.index.is_kept_out(client) or self._absences.is_unwanted(client, desired.last_ms)
 
     def _on_taken_in(self, batch: BatchId, clients: set[WorkloadRef], is_whole: bool) -> None:
         """Let the batch wait for its clients' objects, and for nothing else once nothing of it is parked."""

@@ -30,12 +30,13 @@ class ActualStore:
     def drop(self, namespace: str, name: str, uid: str = "") -> ActualIntents | None:
         """Forget an object that is gone, and return it; with `uid`, only that one, not its successor of the name."""
         actual = self._objects.get((namespace, name))
-        if actual is not None and uid in ("", actual.uid):
-            del self._objects[namespace, name]
-            keys = self._by_workload[namespace, actual.client.name]
-            keys.discard((namespace, name))
-            if not keys:
-                del self._by_workload[namespace, actual.client.name]
+        if actual is None or uid not in ("", actual.uid):
+            return None
+        del self._objects[namespace, name]
+        keys = self._by_workload[namespace, actual.client.name]
+        keys.discard((namespace, name))
+        if not keys:
+            del self._by_workload[namespace, actual.client.name]
         return actual
 
     def __iter__(self) -> Iterator[ActualIntents]:
@@ -45,15 +46,20 @@ class ActualStore:
         """Whether an object of that name exists."""
         return (namespace, name) in self._objects
 
-    def object_of(self, client: WorkloadRef) -> ActualIntents | None:
-        """Return the object in force for a workload, or None.
+    def objects_of(self, client: WorkloadRef) -> list[ActualIntents]:
+        """Return the object in force for a workload first, then those that say to be about the same; empty for none.
 
-        A person's object goes before a discovered one, one that names the kind before one that leaves it open; among
-        equals the first by name.
+        A person's object goes before a discovered one, one that names the kind before one that leaves it open, and then
+        the oldest. One that leaves the kind open while another names it is in force for other kinds: not listed.
         """
         keys = self._by_workload.get((client.namespace, client.name), ())
         about = [a for key in keys if is_about(a := self._objects[key], client)]
-        return min(about, key=lambda a: (a.discovered, a.client.kind != client.kind, a.name), default=None)
+        about.sort(key=lambda a: (a.discovered, a.client.kind != client.kind, a.created_ms, a.name))
+        return [a for a in about if a is about[0] or a.client == about[0].client]
+
+    def object_of(self, client: WorkloadRef) -> ActualIntents | None:
+        """Return the object in force for a workload, or None."""
+        return next(iter(self.objects_of(client)), None)
 
 
 def is_about(actual: ActualIntents, client: WorkloadRef) -> bool:

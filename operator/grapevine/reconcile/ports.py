@@ -24,7 +24,10 @@ class IntentsWriter(Protocol):
         """Create the object with its spec; RetryableError where the name is taken meanwhile."""
 
     async def apply(self, resource: Resource) -> ActualIntents:
-        """Apply spec and labels of an object that is ours; `metadata.uid` is set and must match."""
+        """Apply spec and labels of an object that is ours; uid and version in `metadata` are set and must match."""
 
     async def apply_status(self, resource: Resource) -> ActualIntents:
         """Apply status alone; `metadata.uid` is set and must match."""
+
+    async def delete(self, actual: ActualIntents) -> None:
+        """Delete this object in this version; one that is gone is fine, another version is a RetryableError."""

@@ -11,7 +11,17 @@ from grapevine.model.intents import ActualIntents, DesiredIntents
 from grapevine.model.metric import Metric
 from grapevine.model.workload import WorkloadRef
 from grapevine.reconcile.actual import ActualStore
-from grapevine.reconcile.plan import ApplySpec, Change, Create, next_change
+from grapevine.reconcile.plan import (
+    HELD_REASONS,
+    ApplySpec,
+    ApplyStatus,
+    Change,
+    Circumstances,
+    Create,
+    Delete,
+    Held,
+    next_change,
+)
 from grapevine.reconcile.ports import IntentsWriter
 from grapevine.reconcile.queue import KeyQueue
 from grapevine.settings import ReconcileSettings
@@ -40,21 +50,33 @@ class Reconciler:
         clock: Callable[[], int],
         settings: ReconcileSettings,
         on_written: Callable[[WorkloadRef], None],
+        on_gone: Callable[[ActualIntents], None] = lambda _: None,
+        is_fresh: Callable[[], bool] = lambda: True,
+        is_unwanted: Callable[[DesiredIntents], bool] = lambda _: False,
     ) -> None:
+        """Take what to ask and whom to tell.
+
+        `on_gone` is told of objects found deleted by somebody else; `is_fresh` and `is_unwanted` are as in the plan.
+        """
         self._desired_of = desired_of
         self._actual = actual
         self._writer = writer
         self._clock = clock
         self._settings = settings
         self._on_written = on_written
+        self._on_gone = on_gone
+        self._is_fresh = is_fresh
+        self._is_unwanted = is_unwanted
         self._queue: KeyQueue[WorkloadRef] = KeyQueue(coalesce_ms=settings.coalesce_ms)
         self._wake = asyncio.Event()
         self._refusals: dict[WorkloadRef, int] = {}
         """Clients whose newest write was refused, and how often in a row."""
         self._last_refusal = ""
+        self._held: dict[WorkloadRef, str] = {}
+        """Clients for which something would be to do and may not be, and why."""
         self._warned_ms: dict[str, int] = {}
         self.writes: Counter[str] = Counter()
-        """Writes by change (`Create`, `ApplySpec`, `ApplyStatus`), and those that were `retried` or `refused`."""
+        """Writes by change (`Create`, `ApplySpec`, `ApplyStatus`, `Delete`); those that were `retried`, `refused`."""
 
     def enqueue(self, client: WorkloadRef) -> None:
         """Ask for the client's object to be looked at."""
@@ -68,6 +90,12 @@ class Reconciler:
     def hurry(self) -> None:
         """Try at once what waits, because the API server is back."""
         self._queue.hurry(self._clock())
+        self._wake.set()
+
+    def look_at_held(self) -> None:
+        """Look again at what is held, because what it waits for may have come."""
+        for client in self._held:
+            self._queue.add(client, self._clock())
         self._wake.set()
 
     @property
@@ -86,6 +114,13 @@ class Reconciler:
                 "grapevine_intents_writes", "counter", "Writes of ClientIntents by result.", dict(self.writes), "result"
             ),
             Metric("grapevine_intents_pending", "gauge", "Workloads waiting to be written.", {"": self.depth}),
+            Metric(
+                "grapevine_intents_held",
+                "gauge",
+                "Workloads whose object is not made or changed although the map says otherwise, by reason.",
+                dict.fromkeys(HELD_REASONS, 0) | dict(Counter(self._held.values())),
+                "reason",
+            ),
             Metric(
                 "grapevine_intents_objects", "gauge", "ClientIntents objects in the cluster.", {"": len(self._actual)}
             ),
@@ -137,13 +172,15 @@ class Reconciler:
     async def _settle(self, client: WorkloadRef) -> tuple[bool, int]:
         """Write until the plan is empty; return whether it is, and how long to wait before the next try."""
         refusals = self._refusals.pop(client, 0)
-        change = None
+        change: Change | None = None
         try:
             for _ in range(_MAX_CHANGES):
-                change = self._next_change(client)
-                if change is None:
+                plan = self._plan(client)
+                if plan is None or isinstance(plan, Held):
+                    self._note_held(client, plan)
                     return True, 0
-                self._actual.put(await self._write(change))
+                change = plan
+                await self._write(change)
         except RetryableError as e:
             self.writes["retried"] += 1
             self._warn("ClientIntents not written, will retry", client, e)
@@ -161,33 +198,49 @@ class Reconciler:
 
     async def _read_again(self, change: Change) -> None:
         """Look at an object a write failed on: a watch may have missed that it came, went or was made anew."""
-        metadata = change.resource["metadata"]
-        namespace, name = metadata["namespace"], metadata["name"]
+        if isinstance(change, Delete):
+            namespace, name = change.actual.namespace, change.actual.name
+        else:
+            namespace, name = change.resource["metadata"]["namespace"], change.resource["metadata"]["name"]
         with suppress(RetryableError, PermanentInputError):  # nobody answers, or not us: the next try says so
             actual = await self._writer.read(namespace, name)
-            if actual is None:
-                self._actual.drop(namespace, name)
-            else:
+            if actual is not None:
                 self._actual.put(actual)
+            elif gone := self._actual.drop(namespace, name):
+                self._on_gone(gone)
 
-    def _next_change(self, client: WorkloadRef) -> Change | None:
-        return next_change(
-            self._desired_of(client),
-            self._actual.object_of(client),
-            is_taken=lambda name: self._actual.is_taken(client.namespace, name),
+    def _plan(self, client: WorkloadRef) -> Change | Held | None:
+        desired = self._desired_of(client)
+        around = Circumstances(
+            policy=self._settings.policy,
+            is_fresh=self._is_fresh(),
+            is_unwanted=self._is_unwanted(desired),
             now_ms=self._clock(),
             refresh_ms=self._settings.refresh_ms,
         )
+        objects = self._actual.objects_of(client)
+        return next_change(
+            desired, objects, around, is_taken=lambda name: self._actual.is_taken(client.namespace, name)
+        )
 
-    async def _write(self, change: Change) -> ActualIntents:
-        if isinstance(change, Create):
-            written = await self._writer.create(change.resource)
-        elif isinstance(change, ApplySpec):
-            written = await self._writer.apply(change.resource)
+    def _note_held(self, client: WorkloadRef, held: Held | None) -> None:
+        if held is None:
+            self._held.pop(client, None)
         else:
-            written = await self._writer.apply_status(change.resource)
+            self._held[client] = held.reason
+
+    async def _write(self, change: Change) -> None:
+        match change:
+            case Create(resource):
+                self._actual.put(await self._writer.create(resource))
+            case ApplySpec(resource):
+                self._actual.put(await self._writer.apply(resource))
+            case ApplyStatus(resource):
+                self._actual.put(await self._writer.apply_status(resource))
+            case Delete(actual):
+                await self._writer.delete(actual)
+                self._actual.drop(actual.namespace, actual.name, actual.uid)
         self.writes[type(change).__name__] += 1
-        return written
 
     def _warn(self, message: str, client: WorkloadRef, error: Exception | None) -> None:
         now_ms = self._clock()

@@ -66,6 +66,7 @@ class ClusterIndex:
         self._host_ips: frozenset[str] = frozenset()
         self._reported_host_ips: dict[str, tuple[str, ...]] = {}
         self._external_names = ExternalNames(cluster_domain)
+        self._kept_out: set[WorkloadRef] = set()
 
     # --- feeding
 
@@ -81,6 +82,8 @@ class ClusterIndex:
                         self._drop_pod(record, item.at_ms) if isinstance(item, RecordGone) else self._put_pod(record)
                     )
                 case OwnerRecord():
+                    ref = WorkloadRef(record.namespace, record.kind, record.name.replace(".", "_"))
+                    self._keep_out(ref, is_kept_out=record.is_kept_out and not gone)
                     if isinstance(item, RecordGone):
                         self._owners.mark_gone(record, item.at_ms)
                     elif self._owners.put(record):
@@ -160,6 +163,10 @@ class ClusterIndex:
     def workloads(self) -> set[WorkloadRef]:
         """Return the workloads of all pods known."""
         return {self.workload_of(pod)[0] for pod in self._pods.values()}
+
+    def is_kept_out(self, workload: WorkloadRef) -> bool:
+        """Whether an annotation on the workload says that no object is to be made for it."""
+        return workload in self._kept_out
 
     def is_resolver(self, pod: PodRecord) -> bool:
         """Whether the pod stands behind a Service on port 53: it asks on behalf of others."""
@@ -309,7 +316,15 @@ class ClusterIndex:
 
     # --- records
 
+    def _keep_out(self, workload: WorkloadRef, *, is_kept_out: bool) -> None:
+        if is_kept_out:
+            self._kept_out.add(workload)
+        else:
+            self._kept_out.discard(workload)
+
     def _put_pod(self, pod: PodRecord) -> set[ServiceRef]:
+        if pod.owner is None or pod.override:
+            self._keep_out(self.workload_of(pod)[0], is_kept_out=pod.is_kept_out)
         key = (pod.namespace, pod.name)
         before = self._pods.get(self._pod_uids.get(key, ""))
         self._pods[pod.uid] = pod

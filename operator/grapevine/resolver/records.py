@@ -39,6 +39,8 @@ class PodRecord:
     """`spec.nodeName`: whose capture hears it best, and for tokens that do not name it; empty until scheduled."""
     is_excluded: bool = False
     """Whether its labels or an annotation leave it out of the map, decided when the record was made."""
+    is_kept_out: bool = False
+    """An annotation says that no object is to be made for its workload; counts where the pod has no owner."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +54,8 @@ class OwnerRecord:
     owner: OwnerKey | None
     is_dns_cache: bool = False
     """A DaemonSet of NodeLocal DNSCache: it asks the cluster's DNS for the pods of its node."""
+    is_kept_out: bool = False
+    """An annotation says that no object is to be made for this workload."""
 
 
 @dataclass(frozen=True, slots=True)

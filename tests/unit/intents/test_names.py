@@ -81,3 +81,14 @@ def test_what_others_write_into_a_status_is_no_difference() -> None:
 
 def test_no_status_has_no_digest() -> None:
     assert status_digest({"resolvedIPs": []}) == ""
+
+
+def test_where_a_stranger_has_even_the_last_name_the_next_one_is_the_same_each_time() -> None:
+    client = a_workload("a")
+    last = name_of(client, "a", "a-deployment")
+
+    following = name_of(client, "a", "a-deployment", last)
+
+    assert following != last
+    assert following == name_of(client, "a", "a-deployment", last)
+    assert following.startswith("a-deployment-")

@@ -40,7 +40,7 @@ DEAD = [DeadDependency(WEB, "ghost", "SERVFAIL", T0, T0 + 3, 4)]
 
 def in_cluster(desired: DesiredIntents) -> dict[str, Any]:
     """Return the object as it stands after a spec and a status were written."""
-    resource = render_object(desired, "web", "uid-web")
+    resource = render_object(desired, "web", an_actual(uid="uid-web"))
     actual = an_actual(uid="uid-web")
     return {**resource, "status": render_status(desired, actual, T0)["status"]}
 

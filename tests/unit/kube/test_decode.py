@@ -288,3 +288,8 @@ def test_nodelocal_dnscache_is_known_by_its_daemonset(
 
     assert isinstance(record, OwnerRecord)
     assert record.is_dns_cache is is_dns_cache
+
+
+@pytest.mark.parametrize(("value", "is_kept_out"), [("false", True), ("true", False), ("False", False), ("", False)])
+def test_only_the_word_false_keeps_a_workload_out(value: str, is_kept_out: bool) -> None:
+    assert pod(meta={"annotations": {"grapevine.dev/discover": value}}).is_kept_out is is_kept_out

@@ -365,3 +365,72 @@ async def test_every_metric_has_a_name_and_a_kind(rig: Rig) -> None:
     await rig.take_in(a_batch(an_observation()))
 
     assert all(m.name.startswith("grapevine_") and m.kind in ("counter", "gauge") for m in rig.pipeline.metrics())
+
+
+async def test_a_discovered_object_somebody_deleted_stays_away_until_news_after_the_grace(rig: Rig) -> None:
+    await rig.take_in(a_batch(an_observation(), domain(1)))
+    gone = rig.writer.objects.pop(("shop", "web"))
+    rig.pipeline.on_intents("DELETED", gone)
+    await rig.take_in(a_batch(an_observation(first_ms=rig.now_ms + 600_000), seq=2))
+    early = ("shop", "web") in rig.writer.objects
+    await rig.take_in(a_batch(domain(2, first_ms=rig.now_ms + 600_001), seq=3))
+
+    assert (early, rig.targets()) == (
+        False,
+        [{"kubernetes": {"name": "cart", "kind": "Deployment"}}, {"internet": {"domains": ["d0002.example.com"]}}],
+    )
+
+
+async def test_an_object_deleted_unnoticed_is_noticed_by_the_write_that_fails(rig: Rig) -> None:
+    async def before_write(call: str, resource: Any) -> None:
+        if call == "apply" and ("shop", "web") not in rig.writer.objects:
+            raise RetryableError("404")
+
+    await rig.take_in(a_batch(an_observation()))
+    del rig.writer.objects["shop", "web"]
+    rig.writer.before_write = before_write
+    await rig.take_in(a_batch(domain(1), seq=2))
+
+    assert (rig.writer.objects, rig.pipeline.graph.clients) == ({}, [])
+
+
+async def test_no_object_is_made_for_a_workload_that_says_so() -> None:
+    owner = replace(SHOP[0], is_kept_out=True)  # type: ignore[type-var]
+    rig = Rig(FakeWriter(), records=[owner, *SHOP[1:]])
+    await rig.take_in(a_batch(an_observation()))
+    before = dict(rig.writer.objects)
+    rig.pipeline.on_records([SHOP[0]])
+    await rig.take_in(a_batch(domain(1), seq=2))
+
+    assert (before, len(rig.targets())) == ({}, 2)
+
+
+async def test_a_second_object_of_a_workload_is_told_of_the_first(rig: Rig) -> None:
+    for name, created in (("old", "2023-01-01T00:00:00Z"), ("new", "2023-01-02T00:00:00Z")):
+        rig.writer.objects["shop", name] = mine = an_object(name, discovered=False, created=created)
+        rig.pipeline.on_intents("ADDED", mine)
+    await rig.take_in(a_batch(an_observation()))
+
+    ready = {
+        name: next(c["reason"] for c in o["status"]["conditions"] if c["type"] == "Ready")
+        for (_, name), o in rig.writer.objects.items()
+    }
+    assert ready == {"old": "Declared", "new": "Conflict"}
+
+
+async def test_what_waits_for_the_cluster_to_be_followed_is_applied_then(rig: Rig) -> None:
+    await rig.take_in(a_batch(an_observation()))
+    rig.pipeline.on_current(False)
+    rig.pipeline.on_records(
+        [*a_deployment("canary"), a_pod_of("canary", 1, "10.0.0.7"), a_slice("cart", "cart-1-1", "canary-1-1")]
+    )
+    async with rig.running() as pipeline:
+        await until(lambda: not pipeline._reconciler.depth)
+        early = rig.targets()
+        pipeline.on_current(True)
+        await until(lambda: rig.targets() != early)
+
+    assert (early[0], rig.targets()) == (
+        {"kubernetes": {"name": "cart", "kind": "Deployment"}},
+        [{"service": {"name": "cart"}}],
+    )

@@ -28,8 +28,21 @@ def test_an_object_that_names_the_kind_goes_before_one_that_leaves_it_open() -> 
     assert in_force(store) == "b"
 
 
-def test_of_equals_the_first_by_name_is_in_force() -> None:
+def test_of_equals_the_oldest_is_in_force_and_the_others_are_told_of() -> None:
+    old = an_actual("z", discovered=False, created="2026-01-01T00:00:00Z")
+    new = an_actual("a", discovered=False, created="2026-01-01T00:00:01Z")
+
+    assert a_store(new, old).objects_of(a_workload()) == [old, new]
+
+
+def test_of_equals_of_one_second_the_first_by_name_is_in_force() -> None:
     assert in_force(a_store(an_actual("b", discovered=False), an_actual("a", discovered=False))) == "a"
+
+
+def test_an_object_of_any_kind_beside_one_of_this_kind_is_no_second_one() -> None:
+    kinded, open_ = an_actual("a", discovered=False), an_actual("b", kind="", discovered=False)
+
+    assert a_store(open_, kinded).objects_of(a_workload()) == [kinded]
 
 
 def test_a_person_may_leave_the_kind_open() -> None:

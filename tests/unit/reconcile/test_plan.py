@@ -1,27 +1,51 @@
 """The table in `reconcile.plan`, row by row."""
 
+from dataclasses import replace
 from typing import Any
 
+import pytest
 from tests.support.builders import T0, an_edge, an_object, desired_of, to_workload
 
 from grapevine.intents.read import read_intents
-from grapevine.intents.render import render_spec, render_status
+from grapevine.intents.render import render_conflict, render_spec, render_status
+from grapevine.intents.resource import status_digest
 from grapevine.model.edge import DeadDependency
 from grapevine.model.intents import ActualIntents, DesiredIntents
 from grapevine.model.workload import WorkloadRef
-from grapevine.reconcile.plan import ApplySpec, ApplyStatus, Change, Create, next_change
+from grapevine.model.write_policy import WritePolicy
+from grapevine.reconcile.plan import (
+    ApplySpec,
+    ApplyStatus,
+    Change,
+    Circumstances,
+    Create,
+    Delete,
+    Held,
+    next_change,
+)
 
 CART = desired_of([an_edge(to_workload("cart"))])
+OTHER = desired_of([an_edge(to_workload("other"))])
+BOTH = desired_of([an_edge(to_workload("cart")), an_edge(to_workload("other"))])
+NOTHING = desired_of()
+RETIRED = replace(NOTHING, retired=1)
 REFRESH_MS = 300_000
+AROUND = Circumstances(WritePolicy.UPSERT_ONLY, is_fresh=True, is_unwanted=False, now_ms=T0, refresh_ms=REFRESH_MS)
+SYNC = replace(AROUND, policy=WritePolicy.SYNC)
+OBSERVE = replace(AROUND, policy=WritePolicy.OBSERVE)
+STALE = replace(AROUND, is_fresh=False)
+UNWANTED = replace(AROUND, is_unwanted=True)
 
 
-def plan(desired: DesiredIntents, actual: ActualIntents | None, *taken: str) -> Change | None:
-    return next_change(desired, actual, is_taken=lambda n: n in taken, now_ms=T0, refresh_ms=REFRESH_MS)
+def plan(
+    desired: DesiredIntents, *objects: ActualIntents, around: Circumstances = AROUND, taken: str = ""
+) -> Change | Held | None:
+    return next_change(desired, objects, around, is_taken=lambda n: n == taken)
 
 
-def written(desired: DesiredIntents, *, discovered: bool = True, **spec: Any) -> ActualIntents:
+def written(desired: DesiredIntents, *, name: str = "web", discovered: bool = True, **spec: Any) -> ActualIntents:
     """Return an object whose status says `desired`, and, where it is discovered, its spec."""
-    resource: dict[str, Any] = an_object(discovered=discovered)
+    resource: dict[str, Any] = an_object(name, discovered=discovered)
     if discovered:
         resource["spec"] = render_spec(desired)
     resource["spec"].update(spec)
@@ -34,11 +58,12 @@ def later(ms: int) -> DesiredIntents:
 
 
 def test_no_object_and_nothing_known_is_nothing_to_do() -> None:
-    assert plan(desired_of(), None) is None
+    assert plan(NOTHING) is None
 
 
-def test_no_object_and_an_edge_creates_a_discovered_one() -> None:
-    change = plan(CART, None)
+@pytest.mark.parametrize("around", [AROUND, SYNC, STALE])
+def test_no_object_and_an_edge_creates_a_discovered_one(around: Circumstances) -> None:
+    change = plan(CART, around=around)
 
     assert isinstance(change, Create)
     assert change.resource["metadata"]["labels"]["grapevine.dev/origin"] == "discovered"
@@ -47,25 +72,69 @@ def test_no_object_and_an_edge_creates_a_discovered_one() -> None:
 def test_no_object_and_a_dead_dependency_alone_creates_one_too() -> None:
     dead = DeadDependency(WorkloadRef("shop", "Deployment", "web"), "ghost", "NXDOMAIN", T0, T0, 1)
 
-    assert isinstance(plan(desired_of([], [dead]), None), Create)
+    assert isinstance(plan(desired_of([], [dead])), Create)
 
 
 def test_a_new_object_takes_a_free_name() -> None:
-    change = plan(CART, None, "web")
+    change = plan(CART, taken="web")
 
     assert isinstance(change, Create)
     assert change.resource["metadata"]["name"] == "web-deployment"
 
 
-def test_nothing_known_does_not_shrink_a_discovered_object() -> None:
-    assert plan(desired_of(), written(CART)) is None
+def test_an_object_nobody_wants_is_not_made() -> None:
+    assert plan(CART, around=UNWANTED) == Held("unwanted")
 
 
-def test_another_spec_is_applied_to_the_same_object() -> None:
-    change = plan(desired_of([an_edge(to_workload("other"))]), written(CART))
+def test_who_only_observes_makes_no_object() -> None:
+    assert plan(CART, around=OBSERVE) == Held("observe")
+
+
+@pytest.mark.parametrize("around", [AROUND, SYNC, STALE, OBSERVE])
+def test_nothing_known_does_not_shrink_a_discovered_object(around: Circumstances) -> None:
+    assert plan(NOTHING, written(CART), around=around) is None
+
+
+def test_what_is_known_to_be_gone_empties_the_spec() -> None:
+    change = plan(RETIRED, written(CART))
 
     assert isinstance(change, ApplySpec)
-    assert (change.resource["metadata"]["name"], change.resource["metadata"]["uid"]) == ("web", "uid-web")
+    assert change.resource["spec"]["targets"] == []
+
+
+@pytest.mark.parametrize(
+    ("around", "is_deleted"), [(AROUND, False), (SYNC, True), (replace(SYNC, is_fresh=False), False)]
+)
+def test_an_object_that_says_nothing_any_more_is_deleted_by_who_may(around: Circumstances, is_deleted: bool) -> None:
+    empty = written(RETIRED)
+
+    assert plan(NOTHING, empty, around=around) == (Delete(empty) if is_deleted else None)
+
+
+def test_another_spec_is_applied_to_the_same_object_in_the_version_that_is_known() -> None:
+    change = plan(OTHER, written(CART))
+
+    assert isinstance(change, ApplySpec)
+    metadata = change.resource["metadata"]
+    assert (metadata["name"], metadata["uid"], metadata["resourceVersion"]) == ("web", "uid-web", "1")
+
+
+def test_nothing_leaves_a_spec_before_the_map_is_known_to_be_whole() -> None:
+    told = plan(OTHER, written(CART), around=STALE)
+    assert isinstance(told, ApplyStatus)  # that it was seen is said at once
+    held = plan(OTHER, written(OTHER, targets=[{"kubernetes": {"name": "cart", "kind": "Deployment"}}]), around=STALE)
+
+    assert held == Held("not-fresh")
+
+
+def test_what_only_adds_is_applied_before_that() -> None:
+    assert isinstance(plan(BOTH, written(CART), around=STALE), ApplySpec)
+
+
+def test_who_only_observes_says_it_in_the_status_alone() -> None:
+    change = plan(BOTH, written(CART), around=OBSERVE)
+
+    assert isinstance(change, ApplyStatus)
 
 
 def test_another_status_under_the_same_spec_is_applied_alone() -> None:
@@ -74,19 +143,25 @@ def test_another_status_under_the_same_spec_is_applied_alone() -> None:
     assert isinstance(plan(unready, written(CART)), ApplyStatus)
 
 
-def test_a_persons_spec_is_never_applied() -> None:
-    change = plan(desired_of([an_edge(to_workload("other"))]), written(CART, discovered=False))
+@pytest.mark.parametrize("around", [AROUND, SYNC, OBSERVE, STALE, UNWANTED])
+def test_a_persons_spec_is_never_applied(around: Circumstances) -> None:
+    change = plan(OTHER, written(CART, discovered=False), around=around)
 
     assert isinstance(change, ApplyStatus)
     assert "spec" not in change.resource
 
 
 def test_a_persons_object_gets_a_status_even_where_nothing_is_known() -> None:
-    assert isinstance(plan(desired_of(), read_intents(an_object(discovered=False))), ApplyStatus)
+    assert isinstance(plan(NOTHING, read_intents(an_object(discovered=False))), ApplyStatus)
 
 
-def test_a_persons_object_in_step_is_left_alone() -> None:
-    assert plan(CART, written(CART, discovered=False)) is None
+@pytest.mark.parametrize("around", [AROUND, SYNC])
+def test_a_persons_object_in_step_is_left_alone(around: Circumstances) -> None:
+    assert plan(CART, written(CART, discovered=False), around=around) is None
+
+
+def test_a_persons_object_about_nothing_seen_is_never_deleted() -> None:
+    assert plan(NOTHING, written(NOTHING, discovered=False), around=SYNC) is None
 
 
 def test_last_seen_far_behind_is_worth_a_write() -> None:
@@ -97,5 +172,29 @@ def test_last_seen_a_little_behind_is_not() -> None:
     assert plan(later(REFRESH_MS - 1), written(CART)) is None
 
 
-def test_an_object_whose_spec_somebody_changed_is_put_right() -> None:
-    assert isinstance(plan(CART, written(CART, targets=[])), ApplySpec)
+@pytest.mark.parametrize("discovered", [True, False])
+def test_a_second_object_gets_a_conflict_once(discovered: bool) -> None:
+    mine, second = written(CART, discovered=False), written(CART, name="second", discovered=discovered)
+
+    change = plan(CART, mine, second)
+
+    assert isinstance(change, ApplyStatus)
+    assert change.resource == render_conflict(second, mine, T0)
+    told = replace(second, status_digest=status_digest(change.resource["status"]))
+    assert plan(CART, mine, told) is None
+
+
+def test_a_discovered_object_in_whose_place_a_persons_is_goes_where_that_is_allowed() -> None:
+    mine, second = written(CART, discovered=False), written(CART, name="second")
+
+    assert plan(CART, mine, second, around=SYNC) == Delete(second)
+
+
+def test_of_two_discovered_objects_none_is_deleted() -> None:
+    assert isinstance(plan(CART, written(CART), written(CART, name="second"), around=SYNC), ApplyStatus)
+
+
+def test_of_two_objects_of_a_person_none_is_deleted() -> None:
+    mine = written(CART, discovered=False)
+
+    assert isinstance(plan(CART, mine, written(CART, name="b", discovered=False), around=SYNC), ApplyStatus)
