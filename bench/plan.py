@@ -68,7 +68,7 @@ def _plan(graph: GraphStore, *, is_written: bool = False) -> tuple[float, int]:
 
 
 def _desired(graph: GraphStore, client: object) -> DesiredIntents:
-    return build_intents(client, graph.edges(client), graph.dead(client), max_observed=200)  # type: ignore[arg-type]
+    return build_intents(client, graph.edges(client), graph.dead(client))  # type: ignore[arg-type]
 
 
 def _written(desired: DesiredIntents) -> ActualIntents:

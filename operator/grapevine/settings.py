@@ -123,6 +123,9 @@ class GraphSettings:
     gives way and is counted as `addresses-full`."""
     max_addresses: int = 20_000
     """The same of all clients together, where new ones are not taken in; 12 MiB."""
+    patience_ms: int = 86_400_000
+    """How long a well-known edge without a slow rhythm is listened for in vain before it is stale; ≥ 24. All else in
+    `graph.ageing` is a multiple of it."""
     max_trails: int = 40_000
     """Destinations, over all clients, that remember which pods, resolvers and answers stood behind them; one over it
     keeps its numbers alone."""
@@ -132,8 +135,6 @@ class GraphSettings:
 class ReconcileSettings:
     """How the map becomes objects."""
 
-    max_observed: int = 200
-    """Entries of `status.observed`; what is over it is counted in the status and kept in memory."""
     coalesce_ms: int = 1_000
     """Shortest time between two writes of one object: a client's first look-ups become one write."""
     refresh_ms: int = 300_000
@@ -271,6 +272,9 @@ def operator_settings(
     if api := value("api", "GRAPEVINE_API"):
         host, port = parse_address(api, "--api")
         settings = replace(settings, api_host=host, api_port=port)
+    if stale_s := environ.get("GRAPEVINE_STALE_AFTER_S"):
+        patience_ms = max(1_000 * _parse_count(stale_s, "GRAPEVINE_STALE_AFTER_S"), 1_000)
+        settings = replace(settings, graph=replace(settings.graph, patience_ms=patience_ms))
     resolver = _resolver_settings(environ, value)
     settings = replace(settings, resolver=resolver, reconcile=_reconcile_settings(environ, settings.reconcile))
     return replace(settings, tls=_tls_settings(environ, value("tls_listen", "GRAPEVINE_TLS_LISTEN"), resolver))

@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from grapevine.graph.store import GraphStore
 from grapevine.intents.build import build_intents
 from grapevine.intents.read import read_intents
+from grapevine.model.age import Age
 from grapevine.model.connection import Connection
 from grapevine.model.edge import DeadDependency, Edge
 from grapevine.model.intents import ActualIntents, DesiredIntents
@@ -42,6 +43,8 @@ from grapevine.wire.schema import Batch, BatchHeader, Hearing
 T0 = 1_700_000_000_000
 DOMAIN = "cluster.local"
 CLIENT_IP = "10.0.0.9"
+HEARD = Age(("packet",))
+"""Of what was seen once, on the wire."""
 
 
 def a_pod(
@@ -186,6 +189,7 @@ def a_lookup(
     last_ms: int | None = None,
     count: int = 1,
     addresses: tuple[str, ...] = (),
+    source: str = "packet",
 ) -> Lookup:
     """Return a look-up that answered, where `rcode` says so, with the destination its name tells."""
     answered = rcode == "NOERROR" if is_answered is None else is_answered
@@ -195,7 +199,8 @@ def a_lookup(
             ServiceDestination(service.namespace, service.service, service.host) if service else DomainDestination(name)
         )
     last_ms = first_ms if last_ms is None else last_ms
-    return Lookup(client or a_workload(), name, destination, answered, rcode, first_ms, last_ms, count, addresses)
+    seen = (first_ms, last_ms, count)
+    return Lookup(client or a_workload(), name, destination, answered, rcode, *seen, addresses, source=source)
 
 
 def a_connection(
@@ -207,10 +212,12 @@ def a_connection(
     first_ms: int = T0,
     last_ms: int | None = None,
     count: int = 1,
+    source: str = "packet",
 ) -> Connection:
     """Return a connection of `a_workload`, out of the cluster where no destination is given."""
     last_ms = first_ms if last_ms is None else last_ms
-    return Connection(client or a_workload(), address, port, "tcp", destination, first_ms, last_ms, count)
+    seen = (first_ms, last_ms, count)
+    return Connection(client or a_workload(), address, port, "tcp", destination, *seen, source)
 
 
 def a_graph(settings: GraphSettings | None = None) -> GraphStore:
@@ -241,10 +248,26 @@ def an_edge(
     last_ms: int = T0,
     count: int = 1,
     ports: tuple[int, ...] = (),
+    state: str = "active",
+    age: Age = HEARD,
+    addresses: tuple[str, ...] = (),
 ) -> Edge:
-    """Return an edge of `a_workload`, over TCP where it has ports."""
+    """Return an edge of `a_workload` seen by `packet`, over TCP where it has ports."""
     protocols = ("tcp",) if ports else ()
-    return Edge(client or a_workload(), target, names, evidence, first_ms, last_ms, count, ports, protocols)
+    return Edge(
+        client or a_workload(),
+        target,
+        names,
+        evidence,
+        first_ms,
+        last_ms,
+        count,
+        ports,
+        protocols,
+        state=state,
+        age=age,
+        addresses=addresses,
+    )
 
 
 def to_workload(name: str, *, namespace: str = "shop", kind: str = "Deployment") -> WorkloadTarget:
@@ -257,10 +280,9 @@ def desired_of(
     dead: Iterable[DeadDependency] = (),
     *,
     client: WorkloadRef | None = None,
-    max_observed: int = 200,
 ) -> DesiredIntents:
     """Return what `build_intents` makes of the edges."""
-    return build_intents(client or a_workload(), edges, dead, max_observed=max_observed)
+    return build_intents(client or a_workload(), edges, dead)
 
 
 def an_object(

@@ -7,6 +7,7 @@ so it is told here, over the life of the client.
 from collections import OrderedDict
 from dataclasses import dataclass
 
+from grapevine.graph.ageing import Ageing, HeardTime, State, state_of
 from grapevine.graph.search import SearchList
 from grapevine.graph.tally import GraphTally, Seen, reason_of_failure
 from grapevine.model.edge import DeadDependency
@@ -23,17 +24,19 @@ class _Failure:
     """What the application may have asked for: names that every failed variant so far leads back to."""
     rcode: str
     seen: Seen
+    ageing: Ageing
 
 
 class Attempts:
     """One client's failures and answers. Methods that change what is dead return whether they did."""
 
-    __slots__ = ("_answered", "_failures", "_max_failures", "_search", "_tally", "folded")
+    __slots__ = ("_answered", "_failures", "_heard", "_max_failures", "_search", "_tally", "folded")
 
-    def __init__(self, search: SearchList, max_failures: int, tally: GraphTally) -> None:
+    def __init__(self, search: SearchList, max_failures: int, tally: GraphTally, heard: HeardTime) -> None:
         self._search = search
         self._max_failures = max_failures
         self._tally = tally
+        self._heard = heard
         self._failures: OrderedDict[str, _Failure] = OrderedDict()
         """By the shortest of their names; oldest first."""
         self._answered: OrderedDict[str, None] = OrderedDict()
@@ -46,7 +49,9 @@ class Attempts:
     def dead(self, client: WorkloadRef) -> list[DeadDependency]:
         """Return the names none of whose variants ever resolved; oldest failure first."""
         return [
-            DeadDependency(client, name, f.rcode, f.seen.first_ms, f.seen.last_ms, f.seen.count)
+            DeadDependency(
+                client, name, f.rcode, f.seen.first_ms, f.seen.last_ms, f.seen.count, f.ageing.age(self._heard)
+            )
             for name, f in self._failures.items()
         ]
 
@@ -90,12 +95,15 @@ class Attempts:
         known = self._meet(names)
         if known is None:
             seen = Seen(lookup.first_ms, lookup.last_ms, lookup.count)
-            self._failures[min(names, key=len)] = _Failure(names, lookup.rcode, seen)
+            ageing = Ageing()
+            ageing.see(lookup.source, None, self._heard)
+            self._failures[min(names, key=len)] = _Failure(names, lookup.rcode, seen, ageing)
             if len(self._failures) > self._max_failures:
                 _, oldest = self._failures.popitem(last=False)
                 self._tally.overflow["failures-full"] += 1
                 self._tally.lookups["failures-full"] += oldest.seen.count
             return True
+        known.ageing.see(lookup.source, lookup.last_ms - known.seen.last_ms, self._heard)
         if not known.seen.add(lookup.first_ms, lookup.last_ms, lookup.count):
             self._tally.lookups["resent"] += lookup.count
         known.rcode = lookup.rcode
@@ -123,8 +131,23 @@ class Attempts:
         if dead.name in self._failures or len(self._failures) >= self._max_failures:
             return False
         seen = Seen(dead.first_ms, dead.last_ms, dead.count, counted_through_ms=dead.last_ms)
-        self._failures[dead.name] = _Failure({dead.name}, dead.rcode, seen)
+        ageing = Ageing.restored(dead.age, self._heard)
+        self._failures[dead.name] = _Failure({dead.name}, dead.rcode, seen, ageing)
         return True
+
+    def retire(self, patience_ms: int) -> bool:
+        """Forget names that were asked for so long ago that an edge would be stale; return whether there were any."""
+        old = [
+            name
+            for name, f in self._failures.items()
+            if state_of(
+                f.ageing.heard_ms(self._heard), f.ageing.rhythm_ms, f.seen.last_ms - f.seen.first_ms, patience_ms
+            )
+            >= State.STALE
+        ]
+        for name in old:
+            self._tally.lookups["retired"] += self._failures.pop(name).seen.count
+        return bool(old)
 
     def _rebase(self) -> None:
         """Name failures anew after a suffix was learned; those that meet an answered name go."""

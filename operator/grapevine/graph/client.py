@@ -1,8 +1,9 @@
-"""One client of the map: what it reached, what it asked for in vain, and what only a wildcard answered."""
+"""One client of the map: what it reached, what it asked for in vain, what only a wildcard answered, and its age."""
 
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, field, replace
 
+from grapevine.graph.ageing import HeardTime, State, state_of
 from grapevine.graph.attempts import Attempts
 from grapevine.graph.sighting import Sighting
 from grapevine.graph.wildcards import Wildcards
@@ -11,6 +12,10 @@ from grapevine.model.target import Destination, DomainDestination
 
 AddressesOf = Callable[[Destination], Collection[str]]
 """Tells the addresses outside the cluster that the client's look-ups of a destination led to."""
+SILENT_MS = 300_000
+"""After so long without a source that has seen it, a client's edges are said to stand still."""
+_FILE = frozenset({"pcap"})
+"""Sources that end, and are not silent for that."""
 
 
 @dataclass(slots=True)
@@ -18,13 +23,60 @@ class Client:
     """Methods that may change the client's edges return whether they did."""
 
     attempts: Attempts
+    heard: HeardTime
     sightings: dict[Destination, Sighting] = field(default_factory=dict)
     wildcards: Wildcards = field(default_factory=Wildcards)
+    retired: int = 0
+    """Sightings that were retired since the process began."""
+    unheard_ms: int = 0
+    """For how long no source that has seen it has listened."""
 
     def is_answered(self, destination: Destination) -> bool:
         """Whether a look-up of the destination was answered."""
         sighting = self.sightings.get(destination)
         return sighting is not None and sighting.is_answered
+
+    @property
+    def is_silent(self) -> bool:
+        """Whether nothing that has seen it listens any more."""
+        return self.unheard_ms >= SILENT_MS
+
+    def see(self, sighting: Sighting, source: str, first_ms: int, last_ms: int) -> bool:
+        """Note that a destination is used, before it is counted; return whether it was thought not to be."""
+        before_ms = sighting.last_ms
+        gap_ms = None if before_ms is None else first_ms - before_ms
+        if gap_ms is not None and gap_ms < 0 < last_ms - (before_ms or 0):
+            gap_ms = 0
+        sighting.ageing.see(source, gap_ms, self.heard)
+        if sighting.state is State.ACTIVE or (gap_ms is not None and gap_ms < 0):
+            return False
+        sighting.state = State.ACTIVE
+        return True
+
+    def listen(self, sources: frozenset[str], elapsed_ms: int) -> bool:
+        """Let time pass in which these sources listened; return whether the client has fallen silent or is not now."""
+        self.heard.advance(sources, elapsed_ms)
+        was_silent = self.is_silent
+        seen_by = self.heard.sources - _FILE
+        self.unheard_ms = 0 if not seen_by or not seen_by.isdisjoint(sources) else self.unheard_ms + elapsed_ms
+        return was_silent != self.is_silent
+
+    def age(self, patience_ms: int) -> tuple[bool, list[tuple[Destination, Sighting]]]:
+        """Let edges and dead dependencies grow old; return whether anything changed, and the edges that retired."""
+        has_changed = self.attempts.retire(patience_ms)
+        retired: list[tuple[Destination, Sighting]] = []
+        for destination, sighting in self.sightings.items():
+            heard_ms = sighting.ageing.heard_ms(self.heard)
+            state = state_of(heard_ms, sighting.ageing.rhythm_ms, sighting.known_ms, patience_ms)
+            if state is State.RETIRED:
+                retired.append((destination, sighting))
+            elif state is not sighting.state:
+                sighting.state = state
+                has_changed = True
+        for destination, _ in retired:
+            del self.sightings[destination]
+        self.retired += len(retired)
+        return has_changed or bool(retired), retired
 
     def without_wildcard(self, lookup: Lookup) -> Lookup | None:
         """Return the look-up as the application meant it; None, counted, where only a wildcard answered for it."""

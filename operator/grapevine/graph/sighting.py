@@ -3,8 +3,10 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
+from grapevine.graph.ageing import Ageing, HeardTime, State
 from grapevine.graph.tally import Seen
 from grapevine.graph.trail import Trail
+from grapevine.model.age import Age
 from grapevine.model.target import Target
 from grapevine.model.workload import WorkloadRef
 
@@ -15,6 +17,11 @@ MAX_OWNERS = 16
 """Workloads kept of one Service; the CRD's bound."""
 MAX_PORTS = 64
 """Ports kept of one destination: protocols that make ports up (FTP, RPC) would give new ones for ever."""
+
+MAX_ADDRESSES = 32
+"""Addresses kept of one destination, the newest ones: a content network has thousands."""
+ADDRESS_LIFETIME_MS = 3_600_000
+"""How long after the last answer that had it an address counts: the wire tells no TTL, and clients outlive theirs."""
 
 Port = tuple[int, str]
 """Number and protocol."""
@@ -33,6 +40,11 @@ class Sighting:
     """Ports of the connections."""
     owners: dict[WorkloadRef, int] | None = None
     """Addresses of their pods in the answers; None while no answer held one."""
+    ageing: Ageing = field(default_factory=Ageing)
+    state: State = State.ACTIVE
+    """As of the last look at it (`graph.client`)."""
+    addresses: dict[str, int] | None = None
+    """Addresses it resolved to, outside the cluster, with the newest answer that had each; None for none."""
     trail: Trail | None = None
     """What stood behind it since the process began; None before the first such observation, or over the bound."""
 
@@ -47,6 +59,33 @@ class Sighting:
             else:
                 has_room = False
         return has_room
+
+    @property
+    def last_ms(self) -> int | None:
+        """When it was last seen; None before the first time."""
+        seen = [each.last_ms for each in (self.lookups, self.connections) if each]
+        return max(seen) if seen else None
+
+    @property
+    def known_ms(self) -> int:
+        """How long lies between the first sighting and the last."""
+        seen = [each for each in (self.lookups, self.connections) if each]
+        return max(each.last_ms for each in seen) - min(each.first_ms for each in seen) if seen else 0
+
+    def resolve(self, addresses: Iterable[str], at_ms: int) -> bool:
+        """Take in that a look-up was answered with these; return whether the list of them is another now.
+
+        An address stays while it is among the newest answers, and an hour (`ADDRESS_LIFETIME_MS`) longer.
+        """
+        known = self.addresses or {}
+        before = known.keys()
+        joined = known | {each: max(at_ms, known.get(each, 0)) for each in addresses}
+        newest_ms = max(joined.values(), default=0)
+        kept = sorted(
+            ((ms, each) for each, ms in joined.items() if newest_ms - ms <= ADDRESS_LIFETIME_MS), reverse=True
+        )
+        self.addresses = {each: ms for ms, each in kept[:MAX_ADDRESSES]} or None
+        return (self.addresses or {}).keys() != before
 
     def connect(self, ports: Iterable[Port], first_ms: int, last_ms: int, count: int) -> bool:
         """Take in connections, ports up to the bound; return whether there were none before, or none to such a port."""
@@ -89,4 +128,14 @@ def evidence_of(sightings: Sequence[Sighting]) -> Evidence:
         first_ms=min(s.first_ms for s in seen),
         last_ms=max(s.last_ms for s in seen),
         count=sum(s.count for s in lookups or connections),
+    )
+
+
+def age_of(sightings: Sequence[Sighting], heard: HeardTime) -> Age:
+    """Join the ages of the sightings of one target: as young as the youngest."""
+    ages = [sighting.ageing.age(heard) for sighting in sightings]
+    return Age(
+        sources=tuple(sorted({source for age in ages for source in age.sources})),
+        rhythm_ms=max(age.rhythm_ms for age in ages),
+        heard_ms=min(age.heard_ms for age in ages),
     )

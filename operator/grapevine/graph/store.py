@@ -9,16 +9,20 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import replace
 
 from grapevine.graph.addresses import RECENT_MS, Addresses
+from grapevine.graph.ageing import Ageing, HeardTime, State
 from grapevine.graph.attempts import Attempts
 from grapevine.graph.client import AddressesOf, Client
+from grapevine.graph.measures import graph_metrics
 from grapevine.graph.search import SearchList
 from grapevine.graph.sighting import (
     EVIDENCE_CONNECTION,
     EVIDENCE_DNS,
     EVIDENCE_UNREADY,
+    MAX_ADDRESSES,
     MAX_OWNERS,
     Port,
     Sighting,
+    age_of,
     evidence_of,
 )
 from grapevine.graph.tally import GraphTally, Seen, reason_of_failure
@@ -92,14 +96,13 @@ class GraphStore:
             known = client.sightings.get(destination)
             sighting = known or self._enter(client, connection.client, destination, target_of)
             is_in |= sighting is not None
-            if sighting is not None and self._connect(
-                sighting,
-                [(connection.port, connection.proto)],
-                connection.first_ms,
-                connection.last_ms,
-                connection.count,
-            ):
-                self._dirty.add(connection.client)
+            if sighting is not None:
+                first_ms, last_ms = connection.first_ms, connection.last_ms
+                is_news = client.see(sighting, connection.source, first_ms, last_ms)
+                ports = [(connection.port, connection.proto)]
+                is_news |= self._connect(sighting, ports, first_ms, last_ms, connection.count)
+                if is_news:
+                    self._dirty.add(connection.client)
             self._trace(client, destination, trace)
         if destinations:
             self.tally.connections["edge" if is_in else "destinations-full"] += connection.count
@@ -159,6 +162,9 @@ class GraphStore:
             if is_asked or not sighting.connections:
                 sighting.lookups, sighting.is_answered = seen, is_answered
                 self.tally.restored += count
+            sighting.ageing = Ageing.restored(edge.age, client.heard)
+            sighting.state = State[edge.state.upper()]
+            sighting.addresses = dict.fromkeys(edge.addresses, edge.last_ms) or None
             count = 0
             self._dirty.add(ref)
             if is_answered:
@@ -176,12 +182,31 @@ class GraphStore:
         client = self._clients.pop(ref, None)
         if client is None:
             return
+        self.tally.lookups["forgotten"] += client.attempts.count_dead()
         for destination, sighting in client.sightings.items():
-            self._leave(ref, destination, sighting)
+            self._leave(ref, destination, sighting, "forgotten")
         namesakes = self._namesakes[ref.namespace, ref.name]
         namesakes.discard(ref)
         if not namesakes:
             del self._namesakes[ref.namespace, ref.name]
+
+    def listen(self, ref: WorkloadRef, sources: frozenset[str], elapsed_ms: int) -> None:
+        """Let time pass in which these sources listened where the client runs."""
+        client = self._clients.get(ref)
+        if client is not None and client.listen(sources, elapsed_ms):
+            self._dirty.add(ref)
+
+    def age(self, ref: WorkloadRef) -> None:
+        """Let what is known of the client grow old; what has retired is gone. O(its edges)."""
+        client = self._clients.get(ref)
+        if client is None:
+            return
+        has_changed, retired = client.age(self._bounds.patience_ms)
+        for destination, sighting in retired:
+            self._leave(ref, destination, sighting, "retired")
+        self.tally.retired += len(retired)
+        if has_changed:
+            self._dirty.add(ref)
 
     def take_dirty(self) -> set[WorkloadRef]:
         """Return the clients changed since the last call, and forget that they were."""
@@ -207,6 +232,21 @@ class GraphStore:
             groups.setdefault(sighting.target, []).append((destination, sighting))
         groups.pop(WorkloadTarget(ref), None)
         return [self._edge(ref, target, group) for target, group in groups.items()]
+
+    def is_known(self, ref: WorkloadRef) -> bool:
+        """Whether anything the client reaches, or asks for in vain, is known."""
+        client = self._clients.get(ref)
+        return client is not None and bool(client.sightings or len(client.attempts))
+
+    def retired(self, ref: WorkloadRef) -> int:
+        """Return how many edges of the client have retired since the process began."""
+        client = self._clients.get(ref)
+        return client.retired if client else 0
+
+    def is_silent(self, ref: WorkloadRef) -> bool:
+        """Whether nothing that has seen the client listens any more."""
+        client = self._clients.get(ref)
+        return client is not None and client.is_silent
 
     def sightings(self, ref: WorkloadRef) -> Mapping[Destination, Sighting]:
         """Return what the client was seen to reach, as it was asked for; to be read and not kept."""
@@ -255,30 +295,7 @@ class GraphStore:
 
     def metrics(self) -> list[Metric]:
         """Return the map's size and what its bounds kept out."""
-        destinations = sum(len(c.sightings) for c in self._clients.values())
-        dead = sum(len(c.attempts) for c in self._clients.values())
-        return [
-            Metric("grapevine_clients", "gauge", "Client workloads in the map.", {"": len(self._clients)}),
-            Metric("grapevine_destinations", "gauge", "Destinations in the map, over all clients.", {"": destinations}),
-            Metric("grapevine_dead_dependencies", "gauge", "Names that never resolved, over all clients.", {"": dead}),
-            Metric(
-                "grapevine_addresses",
-                "gauge",
-                "Addresses outside the cluster kept to join look-ups and connections; unnamed ones nobody looked up.",
-                {"all": len(self._addresses), "unnamed": self._addresses.count_unnamed()},
-                "kind",
-            ),
-            Metric(
-                "grapevine_lookups_folded",
-                "counter",
-                "Look-ups that an answer to another variant of the name explains.",
-                self.tally.folded,
-                "reason",
-            ),
-            Metric(
-                "grapevine_graph_overflow", "counter", "What the map's bounds kept out.", self.tally.overflow, "bound"
-            ),
-        ]
+        return graph_metrics(self._clients.values(), self._addresses, self.tally)
 
     # --- parts
 
@@ -288,12 +305,12 @@ class GraphStore:
             if len(self._clients) >= self._bounds.max_clients:
                 self.tally.overflow["clients-full"] += 1
                 return None
-            client = self._clients[ref] = Client(self._attempts(ref))
+            heard = HeardTime()
+            search = SearchList(ref.namespace, self._domain)
+            attempts = Attempts(search, self._bounds.max_failures, self.tally, heard)
+            client = self._clients[ref] = Client(attempts, heard)
             self._namesakes.setdefault((ref.namespace, ref.name), set()).add(ref)
         return client
-
-    def _attempts(self, ref: WorkloadRef) -> Attempts:
-        return Attempts(SearchList(ref.namespace, self._domain), self._bounds.max_failures, self.tally)
 
     def _addresses_of(self, ref: WorkloadRef) -> AddressesOf:
         return lambda destination: self._addresses.led_to(ref, destination)
@@ -318,22 +335,24 @@ class GraphStore:
         if sighting is None:
             self.tally.lookups["destinations-full"] += lookup.count
             return False
+        is_back = client.see(sighting, lookup.source, lookup.first_ms, lookup.last_ms)
+        if lookup.addresses:
+            sighting.resolve(lookup.addresses, lookup.last_ms)
         if sighting.lookups is None:
             sighting.lookups = Seen(lookup.first_ms, lookup.last_ms, lookup.count)
             sighting.is_answered = lookup.is_answered
             return True
         if sighting.is_answered and not lookup.is_answered:
-            client.attempts.fold(
-                reason_of_failure(lookup.rcode), lookup.count
-            )  # the AAAA of a name that has an A, or the other way round
-            return False
+            # the AAAA of a name that has an A, or the other way round
+            client.attempts.fold(reason_of_failure(lookup.rcode), lookup.count)
+            return is_back
         is_news = lookup.is_answered and not sighting.is_answered
         if is_news:
             client.attempts.fold("nodata-twin", sighting.lookups.count)
             sighting.is_answered, sighting.lookups.count = True, 0
         if not sighting.lookups.add(lookup.first_ms, lookup.last_ms, lookup.count):
             self.tally.lookups["resent"] += lookup.count
-        return is_news
+        return is_news or is_back
 
     def _join_connections(self, client: Client, lookup: Lookup, destination: Destination) -> bool:
         """Give a destination the connections to addresses it led to; return whether that is news."""
@@ -380,8 +399,9 @@ class GraphStore:
         self._index(ref, destination)
         return sighting
 
-    def _leave(self, ref: WorkloadRef, destination: Destination, sighting: Sighting) -> None:
-        """Undo what `_enter`, and `_trace` after it, made beside the client."""
+    def _leave(self, ref: WorkloadRef, destination: Destination, sighting: Sighting, why: str) -> None:
+        """Undo what `_enter`, and `_trace` after it, made beside the client, and book its look-ups."""
+        self.tally.lookups[why] += sighting.lookups.count if sighting.lookups else 0
         self._trails -= sighting.trail is not None
         if isinstance(destination, ServiceDestination):
             service = ServiceRef(destination.namespace, destination.service)
@@ -396,7 +416,8 @@ class GraphStore:
             self._askers.setdefault(service, set()).add((ref, destination))
 
     def _edge(self, ref: WorkloadRef, target: Target, group: list[tuple[Destination, Sighting]]) -> Edge:
-        evidence = evidence_of([sighting for _, sighting in group])
+        sightings = [sighting for _, sighting in group]
+        evidence = evidence_of(sightings)
         return Edge(
             client=ref,
             target=target,
@@ -407,7 +428,10 @@ class GraphStore:
             count=evidence.count,
             ports=evidence.ports,
             protocols=evidence.protocols,
-            owners=_owners([sighting for _, sighting in group]),
+            owners=_owners(sightings),
+            state=min(sighting.state for sighting in sightings).name.lower(),
+            age=age_of(sightings, self._clients[ref].heard),
+            addresses=tuple(sorted({ip for sighting in sightings for ip in sighting.addresses or ()})[:MAX_ADDRESSES]),
         )
 
 

@@ -53,11 +53,14 @@ class GraphTally:
     """Failed look-ups that an answer to another variant of the name, or question, explains, and answers that a
     wildcard gave to what the search list made of a name."""
     lookups: Counter[str] = field(default_factory=Counter)
-    """Look-ups that are in no sighting and no failure, by what became of them: a bound, or `resent`."""
+    """Look-ups that are in no sighting and no failure, by what became of them: a bound, `resent`, or, taken
+    out again, `retired` or `forgotten`."""
     connections: Counter[str] = field(default_factory=Counter)
     """All connections taken in, by what became of them: `edge`, or a bound."""
     restored: int = 0
     """Look-ups that came back with the objects' status."""
+    retired: int = 0
+    """Destinations that left by age."""
 
 
 def reason_of_failure(rcode: str) -> str:

@@ -3,12 +3,17 @@
 from collections.abc import Iterable
 from dataclasses import replace
 
+from grapevine.intents.bounds import fitting_targets
 from grapevine.intents.confidence import confidence
+from grapevine.model.age import Age
 from grapevine.model.edge import DeadDependency, Edge, OwnerSeen
 from grapevine.model.intents import DesiredIntents, ObservedItem
 from grapevine.model.target import InternetTarget, ServiceTarget, Target, WorkloadTarget
 from grapevine.model.workload import WorkloadRef
 
+MAX_TARGETS = 1_000
+"""Targets of a spec; the CRD's bound."""
+_STATES = ("active", "idle", "stale")
 _MAX_NAMES = 16
 """Names kept of one edge; the CRD's bound."""
 _MAX_PORTS = 64
@@ -18,28 +23,33 @@ _MAX_OWNERS = 16
 
 
 def build_intents(
-    client: WorkloadRef, edges: Iterable[Edge], dead: Iterable[DeadDependency], *, max_observed: int
+    client: WorkloadRef,
+    edges: Iterable[Edge],
+    dead: Iterable[DeadDependency],
+    *,
+    is_silent: bool = False,
+    retired: int = 0,
 ) -> DesiredIntents:
     """Return the desired intents, everything sorted, so that equal maps give equal bytes.
 
-    Over `max_observed`, entries seen longest ago go first, and dead dependencies before edges: an edge that the spec
-    names must survive a restart, which reads `observed`.
+    `is_silent` and `retired` are as in `DesiredIntents`.
     """
     by_target = sorted(_merged(edges), key=lambda e: target_key(e.target))
     dead_by_name = sorted(dead, key=lambda d: d.name)
     items = [_edge_item(e) for e in by_target] + [_dead_item(d) for d in dead_by_name]
-    kept = sorted(items, key=lambda i: (i.target is None, -i.last_ms))[:max_observed]
-    chosen = {id(i) for i in kept}
+    fitting = fitting_targets(((e.target, e.first_ms) for e in by_target), MAX_TARGETS)
     in_cluster = sum(not isinstance(e.target, InternetTarget) for e in by_target)
     return DesiredIntents(
         client=client,
-        targets=tuple(e.target for e in by_target),
-        observed=tuple(i for i in items if id(i) in chosen),
-        truncated=len(items) - len(kept),
+        targets=tuple(e.target for e in by_target if e.target in fitting),
+        observed=tuple(items),
+        omitted=len(by_target) - len(fitting),
         in_cluster=in_cluster,
         internet=len(by_target) - in_cluster,
         dead=len(dead_by_name),
         last_ms=max((i.last_ms for i in items), default=0),
+        is_silent=is_silent,
+        retired=retired,
     )
 
 
@@ -71,11 +81,19 @@ def _merged(edges: Iterable[Edge]) -> Iterable[Edge]:
                 protocols=tuple(sorted({*known.protocols, *edge.protocols})),
                 service_ports=tuple(sorted({*known.service_ports, *edge.service_ports})[:_MAX_PORTS]),
                 owners=_joined(known.owners, edge.owners),
+                state=min(known.state, edge.state, key=_STATES.index),
+                age=_younger(known.age, edge.age),
+                addresses=tuple(sorted({*known.addresses, *edge.addresses})),
             )
             if known
             else edge
         )
     return merged.values()
+
+
+def _younger(one: Age, other: Age) -> Age:
+    sources = tuple(sorted({*one.sources, *other.sources}))
+    return Age(sources, max(one.rhythm_ms, other.rhythm_ms), min(one.heard_ms, other.heard_ms))
 
 
 def _edge_item(edge: Edge) -> ObservedItem:
@@ -87,11 +105,13 @@ def _edge_item(edge: Edge) -> ObservedItem:
         first_ms=edge.first_ms,
         last_ms=edge.last_ms,
         count=edge.count,
-        state="active",
+        state=edge.state,
         ports=edge.ports,
         protocols=edge.protocols,
         service_ports=edge.service_ports[:_MAX_PORTS],
         owners=edge.owners[:_MAX_OWNERS],
+        age=edge.age,
+        addresses=edge.addresses,
     )
 
 
@@ -116,4 +136,5 @@ def _dead_item(dead: DeadDependency) -> ObservedItem:
         count=dead.count,
         state="dead",
         rcode=dead.rcode,
+        age=dead.age,
     )

@@ -48,7 +48,7 @@ def declares(declared: DeclaredTarget, item: ObservedItem) -> bool:
                 and (declared.namespace, declared.name) == (namespace, name)
             )
         case InternetTarget(domain):
-            return any(_covers(pattern, domain) for pattern in declared.domains) or _names_service(declared, item)
+            return any(covers(pattern, domain) for pattern in declared.domains) or _names_service(declared, item)
         case None:
             return False
 
@@ -80,6 +80,7 @@ def _names_service(declared: DeclaredTarget, item: ObservedItem) -> bool:
     return any(name.startswith(prefix) or f".{prefix}" in name for name in item.names)
 
 
-def _covers(pattern: str, domain: str) -> bool:
+def covers(pattern: str, domain: str) -> bool:
+    """Whether a domain of a spec, `*` in front or not, is or includes one that was asked for."""
     pattern = pattern.lower().rstrip(".")
     return domain == pattern or (pattern.startswith("*") and domain.endswith(pattern[1:]))

@@ -4,12 +4,17 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from grapevine.intents import resource as names
+from grapevine.model.age import Age
 from grapevine.model.edge import OwnerSeen
 from grapevine.model.errors import PermanentInputError
 from grapevine.model.intents import ActualIntents, Condition, DeclaredTarget, ObservedItem
 from grapevine.model.target import InternetTarget, ServiceTarget, Target, WorkloadTarget
 from grapevine.model.timestamp import try_parse_ms
 from grapevine.model.workload import WorkloadRef
+
+_STATES = frozenset({"active", "idle", "stale"})
+"""Of an edge; what is `dead` has no target."""
+_MAX_SECONDS = 10**10
 
 
 def read_intents(resource: Mapping[str, Any]) -> ActualIntents:
@@ -40,6 +45,7 @@ def read_intents(resource: Mapping[str, Any]) -> ActualIntents:
         status_digest=names.status_digest(status),
         status_last_ms=last_ms or 0,
         conditions={c.type: c for c in conditions},
+        status_heard_ms=max((_seconds(o, "heardSeconds") for o in _items(status, "observed")), default=0),
         created_ms=try_parse_ms(metadata.get("creationTimestamp")) or 0,
     )
 
@@ -66,7 +72,8 @@ def read_observed(resource: Mapping[str, Any]) -> tuple[ObservedItem, ...]:
     """
     metadata, status = _mapping(resource, "metadata"), _mapping(resource, "status")
     namespace = _text(metadata, "namespace")
-    observed = [item for entry in _items(status, "observed") if (item := _item(entry, namespace))]
+    resolved = _resolved(status)
+    observed = [item for entry in _items(status, "observed") if (item := _item(entry, namespace, resolved))]
     if not is_discovered(metadata) or ("observed" in status and not status.get("truncated")):
         return tuple(observed)
     seen_ms = try_parse_ms(metadata.get("creationTimestamp")) or 0
@@ -79,11 +86,13 @@ def read_observed(resource: Mapping[str, Any]) -> tuple[ObservedItem, ...]:
     return tuple(observed)
 
 
-def _item(entry: Mapping[str, Any], namespace: str) -> ObservedItem | None:
+def _item(entry: Mapping[str, Any], namespace: str, resolved: Mapping[str, tuple[str, ...]]) -> ObservedItem | None:
     target = _target(_mapping(entry, "target"), namespace)
     first_ms, last_ms = try_parse_ms(entry.get("firstSeen")), try_parse_ms(entry.get("lastSeen"))
     asked = _texts(entry, "names")
-    state = _text(entry, "state") or "active"
+    state = _text(entry, "state")
+    if target is not None and state not in _STATES:
+        state = "active"
     if first_ms is None or last_ms is None or (target is None and not (state == "dead" and asked)):
         return None
     count = entry.get("count")
@@ -100,6 +109,8 @@ def _item(entry: Mapping[str, Any], namespace: str) -> ObservedItem | None:
         ports=_ports(entry),
         protocols=_texts(entry, "protocols"),
         owners=tuple(_owner(owner, namespace) for owner in _items(entry, "owners") if _text(owner, "name")),
+        age=Age(_texts(entry, "sources"), _seconds(entry, "typicalGapSeconds"), _seconds(entry, "heardSeconds")),
+        addresses=resolved.get(target.domain, ()) if isinstance(target, InternetTarget) else (),
     )
 
 
@@ -148,6 +159,16 @@ def _mapping(fields: Mapping[str, Any], key: str) -> Mapping[str, Any]:
 def _items(fields: Mapping[str, Any], key: str) -> Iterable[Mapping[str, Any]]:
     value = fields.get(key)
     return [item for item in value if isinstance(item, Mapping)] if isinstance(value, list | tuple) else []
+
+
+def _seconds(fields: Mapping[str, Any], key: str) -> int:
+    """Return milliseconds."""
+    value = fields.get(key)
+    return 1_000 * value if type(value) is int and 0 < value <= _MAX_SECONDS else 0
+
+
+def _resolved(status: Mapping[str, Any]) -> dict[str, tuple[str, ...]]:
+    return {_text(entry, "dns"): _texts(entry, "ips") for entry in _items(status, "resolvedIPs")}
 
 
 def _ports(fields: Mapping[str, Any]) -> tuple[int, ...]:

@@ -3,7 +3,9 @@
 from typing import Any
 
 from grapevine.intents import resource as names
+from grapevine.intents.bounds import most_valuable
 from grapevine.intents.declared import Findings, compare
+from grapevine.intents.resolved import resolved_ips
 from grapevine.intents.share import share_of
 from grapevine.model.edge import OwnerSeen
 from grapevine.model.intents import ActualIntents, Condition, DesiredIntents, ObservedItem
@@ -11,6 +13,8 @@ from grapevine.model.target import InternetTarget, ServiceTarget, Target, Worklo
 from grapevine.model.timestamp import format_ms, format_s
 from grapevine.model.workload import WorkloadRef
 
+MAX_OBSERVED = 200
+"""Entries of `status.observed`; the CRD takes 1,000."""
 MODE_OBSERVE = "Observe"
 """Nothing is enforced from any object (DESIGN §4: discovered is not allowed)."""
 
@@ -45,9 +49,13 @@ def render_object(desired: DesiredIntents, name: str, actual: ActualIntents | No
     }
 
 
-def render_status(desired: DesiredIntents, actual: ActualIntents, now_ms: int) -> dict[str, Any]:
+def render_status(
+    desired: DesiredIntents, actual: ActualIntents, now_ms: int, *, max_observed: int = MAX_OBSERVED
+) -> dict[str, Any]:
     """Return the object for an apply of `actual`'s status; `now_ms` stamps conditions that change."""
     findings = compare(desired, actual)
+    observed = most_valuable(findings.observed, max_observed)
+    omitted = desired.omitted + len(findings.observed) - len(observed)
     conditions = [_condition(c, actual) for c in _conditions(desired, actual, findings, now_ms)]
     status: dict[str, Any] = {
         "upToDate": True,
@@ -60,11 +68,14 @@ def render_status(desired: DesiredIntents, actual: ActualIntents, now_ms: int) -
             "undeclared": findings.undeclared,
             "unused": findings.unused,
             "dead": desired.dead,
+            "omitted": omitted,
         },
         "conditions": conditions,
-        "observed": [_observed(item, desired.client.namespace) for item in findings.observed],
-        "truncated": desired.truncated > 0,
+        "observed": [_observed(item, desired.client.namespace) for item in observed],
+        "truncated": omitted > 0,
     }
+    if resolved := resolved_ips(findings.observed, actual):
+        status["resolvedIPs"] = resolved
     if desired.last_ms:
         status["lastSeen"] = format_ms(desired.last_ms)
     return _status_of(actual, status)
@@ -143,6 +154,12 @@ def _observed(item: ObservedItem, namespace: str) -> dict[str, Any]:
         fields["declared"] = item.declared
     if item.rcode:
         fields["rcode"] = item.rcode
+    if item.age.sources:
+        fields["sources"] = list(item.age.sources)
+    if item.age.rhythm_ms:
+        fields["typicalGapSeconds"] = item.age.rhythm_ms // 1_000
+    if item.age.heard_ms:
+        fields["heardSeconds"] = item.age.heard_ms // 1_000
     return fields
 
 
@@ -176,6 +193,13 @@ def _conditions(desired: DesiredIntents, actual: ActualIntents, found: Findings,
 
 
 def _observed_condition(desired: DesiredIntents, now_ms: int) -> Condition:
+    if desired.is_silent:
+        sources = ", ".join(sorted({source for item in desired.observed for source in item.age.sources}))
+        said = f"what has seen this workload ({sources}) is not heard from: ages stand still"
+        return Condition("Observed", "Unknown", "SourceSilent", said, now_ms)
+    if desired.retired and not desired.observed:
+        said = "nothing it was seen to use is used any more"
+        return Condition("Observed", "False", "AllRetired", said, now_ms)
     if not desired.last_ms:
         return Condition("Observed", "False", "NothingSeen", "no DNS look-up of this workload was seen yet", now_ms)
     if all(item.evidence == ("connection",) for item in desired.observed):

@@ -12,8 +12,8 @@ class Account:
     restored: int
     """Counts that came back with the objects' status after a restart, and are booked with the rest."""
     booked: Mapping[str, int]
-    """What became of them: `edge`, `dead`, `itself`, `resent`, `parked`, a bound, or a reason of
-    docs/reference/operator.md. Zeros are left out."""
+    """What became of them: `edge`, `dead`, `itself`, `resent`, `retired`, `forgotten`, `parked`, a bound, or a reason
+    of docs/reference/operator.md. Zeros are left out."""
 
     @property
     def missing(self) -> int:

@@ -20,3 +20,5 @@ class Connection:
     first_ms: int
     last_ms: int
     count: int
+    source: str = ""
+    """What heard it."""

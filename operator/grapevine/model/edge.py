@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from grapevine.model.age import NEW, Age
 from grapevine.model.target import Target
 from grapevine.model.workload import WorkloadRef
 
@@ -41,6 +42,11 @@ class Edge:
     """Ports that a client of these names dials, from the Service's own object; empty where it leaves a choice."""
     owners: tuple[OwnerSeen, ...] = ()
     """Of a Service with several workloads behind it: these, sorted, bounded; empty for every other target."""
+    state: str = "active"
+    """`active`, `idle` or `stale` (`graph.ageing`)."""
+    age: Age = NEW
+    addresses: tuple[str, ...] = ()
+    """Addresses a domain resolved to lately, sorted, bounded; empty for what is in the cluster."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,3 +75,4 @@ class DeadDependency:
     first_ms: int
     last_ms: int
     count: int
+    age: Age = NEW

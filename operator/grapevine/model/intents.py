@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from grapevine.model.age import NEW, Age
 from grapevine.model.edge import OwnerSeen
 from grapevine.model.target import Target
 from grapevine.model.workload import WorkloadRef
@@ -37,6 +38,9 @@ class ObservedItem:
     """Ports that the Service's own object tells, sorted; empty where it leaves a choice."""
     owners: tuple[OwnerSeen, ...] = ()
     """Workloads behind a Service that has several, sorted, bounded."""
+    age: Age = NEW
+    addresses: tuple[str, ...] = ()
+    """Addresses a domain resolved to lately, sorted; they stand in `status.resolvedIPs`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,14 +51,16 @@ class DesiredIntents:
     targets: tuple[Target, ...]
     """Sorted, each once: `spec.targets` of a discovered object."""
     observed: tuple[ObservedItem, ...]
-    """Edges, then dead dependencies; sorted, cut to the status bound."""
-    truncated: int
-    """Items left out of `observed` by the bound."""
+    """Edges, then dead dependencies; sorted, all of them."""
+    omitted: int
+    """Targets left out of the spec by its bounds."""
     in_cluster: int
     internet: int
     dead: int
     last_ms: int
     """Newest observation of any edge or dead dependency; 0 where there is none."""
+    is_silent: bool = False
+    """Nothing that has seen the client listens any more."""
     retired: int = 0
     """Edges that were retired since the process began: what is missing of them is known to be gone."""
 
@@ -108,5 +114,7 @@ class ActualIntents:
     status_last_ms: int
     """`status.lastSeen`; 0 where there is none."""
     conditions: Mapping[str, Condition] = field(default_factory=dict)
+    status_heard_ms: int = 0
+    """Longest `heardSeconds` in `status.observed`."""
     created_ms: int = 0
     """`metadata.creationTimestamp`, whole seconds."""

@@ -28,3 +28,5 @@ class Lookup:
     """Search suffix that this answer proves a wildcard behind, so that it says nothing of what was asked for."""
     owners: tuple[WorkloadRef, ...] = ()
     """Whose pods the other addresses are, one an address, where several workloads are behind the Service asked for."""
+    source: str = ""
+    """What heard it."""

@@ -18,6 +18,7 @@ from grapevine.model.target import ServiceDestination, WorkloadTarget
 from grapevine.model.workload import ServiceRef, WorkloadRef
 from grapevine.pipeline.currency import Currency
 from grapevine.pipeline.intake import Intake
+from grapevine.pipeline.upkeep import Upkeep
 from grapevine.reconcile.absences import Absences
 from grapevine.reconcile.actual import ActualStore
 from grapevine.reconcile.ledger import Ledger
@@ -68,11 +69,12 @@ class Pipeline:
             writer=writer,
             clock=clock,
             settings=settings.reconcile,
-            on_written=self._ledger.written,
+            on_written=self._on_written,
             on_gone=self._on_deleted,
             is_fresh=self._currency.is_current,
             is_unwanted=self._is_unwanted,
         )
+        self._upkeep = Upkeep(self.graph, self.index, clock)
         self._batches: asyncio.Queue[Batch] = asyncio.Queue(settings.ingest.max_queued_batches)
         self._is_idle = asyncio.Event()
         self._is_idle.set()
@@ -139,6 +141,7 @@ class Pipeline:
         if self._batches.full():
             raise RetryableError("too many batches are waiting", after_s=1)
         self.intake.hear(batch)
+        self._upkeep.hear(header)
         if self._ledger.admit(header.stream, header.seq, header.oldest):
             self._counts["batches"] += 1
             self._is_idle.clear()
@@ -190,7 +193,8 @@ class Pipeline:
             client,
             (self._facts.complete(edge) for c in clients for edge in self.graph.edges(c)),
             (dead for c in clients for dead in self.graph.dead(c)),
-            max_observed=self._settings.reconcile.max_observed,
+            is_silent=bool(clients) and all(self.graph.is_silent(c) for c in clients),
+            retired=sum(self.graph.retired(c) for c in clients),
         )
 
     def metrics(self) -> list[Metric]:
@@ -206,6 +210,12 @@ class Pipeline:
             *self.graph.metrics(),
             *self._reconciler.metrics(),
         ]
+
+    def _on_written(self, client: WorkloadRef) -> None:
+        self._ledger.written(client)
+        if self.graph.retired(client) and not self.graph.is_known(client) and not self._reconciler.is_held(client):
+            self.graph.forget_client(client)  # its object says so, too
+            self._reconciler.enqueue(client)
 
     def _on_deleted(self, actual: ActualIntents) -> None:
         """Forget what somebody else's deletion of a discovered object says to forget."""
@@ -231,7 +241,8 @@ class Pipeline:
     def _restore_item(self, client: WorkloadRef, item: ObservedItem) -> None:
         if item.target is None:
             name = item.names[0]
-            self.graph.restore_dead(DeadDependency(client, name, item.rcode, item.first_ms, item.last_ms, item.count))
+            seen = (item.first_ms, item.last_ms, item.count)
+            self.graph.restore_dead(DeadDependency(client, name, item.rcode, *seen, item.age))
             return
         destinations = destinations_of(item.names, item.target, self._domain)
         for destination in destinations:
@@ -249,6 +260,9 @@ class Pipeline:
             ports=item.ports,
             protocols=item.protocols,
             owners=item.owners,
+            state=item.state,
+            age=item.age,
+            addresses=item.addresses,
         )
         self.graph.restore_edge(client, destinations, edge, self.index.target_of)
 
@@ -272,5 +286,7 @@ class Pipeline:
                 self.intake.settle_parked(only_due=True)
             if ticks % _HOUSEKEEPING_TICKS == 0:
                 self.intake.forget()
+                await self._upkeep.go_round()
+                self._enqueue_dirty()
                 for client in self.intake.take_touched():
                     self._reconciler.enqueue(client)

@@ -76,6 +76,9 @@ class Held:
     """`observe`, `unwanted` or `not-fresh`."""
 
 
+_HEARD_REFRESHES = 6
+"""Time heard in vain is written that much more rarely than `lastSeen`: a restart may forget half an hour of it."""
+
 Change = Create | ApplySpec | ApplyStatus | Delete
 HELD_REASONS = ("observe", "unwanted", "not-fresh")
 
@@ -142,7 +145,11 @@ def _of_status(desired: DesiredIntents, actual: ActualIntents, around: Circumsta
     if actual.discovered and not desired.observed and not desired.retired:
         return None  # nothing is known yet; what is written there was
     resource = render_status(desired, actual, around.now_ms)
-    is_due = desired.last_ms - actual.status_last_ms >= around.refresh_ms
+    heard_ms = max((item.age.heard_ms for item in desired.observed), default=0)
+    is_due = (
+        desired.last_ms - actual.status_last_ms >= around.refresh_ms
+        or abs(heard_ms - actual.status_heard_ms) >= _HEARD_REFRESHES * around.refresh_ms
+    )
     if is_due or status_digest(resource["status"]) != actual.status_digest:
         return ApplyStatus(resource)
     return None

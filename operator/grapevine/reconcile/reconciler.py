@@ -87,6 +87,10 @@ class Reconciler:
         """Whether something of the client may not be written yet."""
         return self._queue.holds(client)
 
+    def is_held(self, client: WorkloadRef) -> bool:
+        """Whether the client's object does not say what it would, for a reason."""
+        return client in self._held
+
     def hurry(self) -> None:
         """Try at once what waits, because the API server is back."""
         self._queue.hurry(self._clock())

@@ -160,6 +160,11 @@ class ClusterIndex:
         root = self._owners.root_of(pod.namespace, pod.owner)
         return WorkloadRef(pod.namespace, root.kind, root.name.replace(".", "_")), root.is_certain
 
+    def running_pods(self) -> list[PodRecord]:
+        """Return the pods that are there now and have not ended, on networks of their own."""
+        there = [self._pods[uid] for uid in self._pod_uids.values()]
+        return [pod for pod in there if pod.end_ms is None and not pod.host_network]
+
     def workloads(self) -> set[WorkloadRef]:
         """Return the workloads of all pods known."""
         return {self.workload_of(pod)[0] for pod in self._pods.values()}

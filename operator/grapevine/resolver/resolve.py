@@ -96,6 +96,7 @@ class Resolver:
             first_ms=observation.first_ms,
             last_ms=observation.last_ms,
             count=observation.count,
+            source=observation.source,
         )
 
     def _lookup(self, observation: DnsObservation, node: str, *, is_final: bool) -> Lookup | Unresolved:
@@ -129,6 +130,7 @@ class Resolver:
             first_ms=observation.first_ms,
             last_ms=observation.last_ms,
             count=observation.count,
+            source=observation.source,
             addresses=self._addresses(observation),
             wildcard=wildcard,
             owners=self._owners(observation, destination),

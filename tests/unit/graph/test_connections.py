@@ -15,6 +15,7 @@ from tests.support.builders import (
 )
 
 from grapevine.graph.store import GraphStore
+from grapevine.model.age import Age
 from grapevine.model.connection import Connection
 from grapevine.model.edge import Edge, UnnamedAddress
 from grapevine.model.lookup import Lookup
@@ -69,6 +70,7 @@ def test_a_connection_confirms_a_look_up_and_adds_its_port() -> None:
         last_ms=T0 + 30,
         count=2,
         ports=(80,),
+        age=Age(("packet",), rhythm_ms=10),
     )
     assert edges(graph) == [expected]
 

@@ -52,20 +52,6 @@ def test_edges_of_two_clients_to_one_target_are_one() -> None:
     assert (item.names, item.first_ms, item.last_ms, item.count) == (("n1", "n2"), T0 + 1, T0 + 5, 5)
 
 
-def test_over_the_bound_dead_dependencies_go_first_and_then_the_oldest() -> None:
-    edges = [an_edge(to_workload(name), last_ms=T0 + age) for name, age in (("a", 1), ("b", 3), ("c", 2))]
-
-    desired = desired_of(edges, [a_dead("ghost", T0 + 99)], max_observed=2)
-
-    assert ([i.target for i in desired.observed], desired.truncated) == ([to_workload("b"), to_workload("c")], 2)
-
-
-def test_the_bound_of_the_status_cuts_no_target() -> None:
-    edges = [an_edge(to_workload(name)) for name in "abc"]
-
-    assert len(desired_of(edges, max_observed=1).targets) == 3
-
-
 def test_names_of_one_edge_are_bounded() -> None:
     (item,) = desired_of([an_edge(to_workload("a"), names=tuple(f"n{n:02}" for n in range(40)))]).observed
 

@@ -75,7 +75,7 @@ def resolve(
 def test_a_dialled_address_is_who_has_it(address: str, port: int, expected: Destination | None) -> None:
     found = resolve(a_dial(address, port, first_ms=T0 + 1_000, last_ms=T0 + 2_000, count=3))
 
-    assert found == Connection(a_workload(), address, port, "tcp", expected, T0 + 1_000, T0 + 2_000, 3)
+    assert found == Connection(a_workload(), address, port, "tcp", expected, T0 + 1_000, T0 + 2_000, 3, "packet")
 
 
 @pytest.mark.parametrize(

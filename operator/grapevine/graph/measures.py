@@ -1,0 +1,35 @@
+"""The map's size, and what its bounds kept out, as metrics. Pure."""
+
+from collections.abc import Collection
+
+from grapevine.graph.addresses import Addresses
+from grapevine.graph.client import Client
+from grapevine.graph.tally import GraphTally
+from grapevine.model.metric import Metric
+
+
+def graph_metrics(clients: Collection[Client], addresses: Addresses, tally: GraphTally) -> list[Metric]:
+    """Return the map's size and what its bounds kept out."""
+    destinations = sum(len(c.sightings) for c in clients)
+    dead = sum(len(c.attempts) for c in clients)
+    return [
+        Metric("grapevine_clients", "gauge", "Client workloads in the map.", {"": len(clients)}),
+        Metric("grapevine_destinations", "gauge", "Destinations in the map, over all clients.", {"": destinations}),
+        Metric("grapevine_dead_dependencies", "gauge", "Names that never resolved, over all clients.", {"": dead}),
+        Metric(
+            "grapevine_addresses",
+            "gauge",
+            "Addresses outside the cluster kept to join look-ups and connections; unnamed ones nobody looked up.",
+            {"all": len(addresses), "unnamed": addresses.count_unnamed()},
+            "kind",
+        ),
+        Metric(
+            "grapevine_lookups_folded",
+            "counter",
+            "Look-ups that an answer to another variant of the name explains.",
+            tally.folded,
+            "reason",
+        ),
+        Metric("grapevine_edges_retired", "counter", "Edges that left the map by age.", {"": tally.retired}),
+        Metric("grapevine_graph_overflow", "counter", "What the map's bounds kept out.", tally.overflow, "bound"),
+    ]
