@@ -16,7 +16,8 @@ from tests.support.objects import CRD, install_crd
 
 pytestmark = [pytest.mark.integration, pytest.mark.usefixtures("clientintents_crd")]
 
-OTTERIZE = Path(__file__).parents[1] / "data" / "otterize"
+SERVED = sorted((Path(__file__).parents[1] / "data" / "otterize").glob("clientintents-v2*.yaml"))
+"""Otterize's manifests of the versions the CRD serves; those of older ones are for `convert`."""
 BETA, ALPHA = "k8s.otterize.com/v2beta1", "k8s.otterize.com/v2alpha1"
 MEMBERS = {"kubernetes", "service", "kafka", "sql", "aws", "gcp", "azure", "internet"}
 
@@ -26,7 +27,7 @@ FULL_STATUS: Object = {
     "resolvedIPs": [{"dns": "api.example.com", "ips": ["203.0.113.7", "2001:db8::7"]}],
     "mode": "Observe",
     "lastSeen": "2026-11-22T21:29:02Z",
-    "summary": {"targets": 3, "inCluster": 2, "internet": 1, "undeclared": 1, "unused": 4, "dead": 1},
+    "summary": {"targets": 3, "inCluster": 2, "internet": 1, "undeclared": 1, "unused": 4, "dead": 1, "omitted": 0},
     "conditions": [
         {
             "type": "Ready",
@@ -46,6 +47,7 @@ FULL_STATUS: Object = {
             "servicePorts": [80],
             "owners": [{"name": "payment.billing", "kind": "Deployment", "share": 90, "answers": 12}, {"name": "b"}],
             "evidence": ["connection", "dns"],
+            "sources": ["dnstap", "packet"],
             "confidence": 97,
             "firstSeen": "2026-11-22T21:26:07Z",
             "lastSeen": "2026-11-22T21:29:02Z",
@@ -137,14 +139,12 @@ def _fields(schema: Object, path: str = "") -> Iterator[tuple[str, Object]]:
 
 
 def _manifests() -> list[Any]:
-    documents = [
-        (path, doc) for path in sorted(OTTERIZE.glob("*.yaml")) for doc in yaml.safe_load_all(path.read_text())
-    ]
+    documents = [(path, doc) for path in SERVED for doc in yaml.safe_load_all(path.read_text())]
     return [pytest.param(doc, id=f"{path.stem}/{doc['metadata']['name']}") for path, doc in documents]
 
 
 def test_manifests_have_every_kind_of_target_in_both_versions() -> None:
-    for path in OTTERIZE.glob("*.yaml"):
+    for path in SERVED:
         documents = yaml.safe_load_all(path.read_text())
         assert {member for doc in documents for target in doc["spec"]["targets"] for member in target} == MEMBERS, path
 
