@@ -21,13 +21,16 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m bench", description="Measure the bounds of the design.")
     parser.add_argument("parts", nargs="*", metavar="NAME", help=f"some of: {', '.join(PARTS)} (default: all)")
     parser.add_argument("--record", action="store_true", help=f"write the figures to {PAGE.name}")
+    parser.add_argument("--python", metavar="PATH", help="interpreter that runs capture in `live`")
     args = parser.parse_args()
     unknown = set(args.parts) - set(PARTS)
     if unknown:
         parser.error(f"no such part: {', '.join(sorted(unknown))}; there are {', '.join(PARTS)}")
     print(describe_machine(), end="\n\n")
     for name in args.parts or PARTS:
-        figures = importlib.import_module(f"bench.{name}").run()
+        measured = importlib.import_module(f"bench.{name}")
+        is_named = args.python and name == "live"
+        figures = measured.run(measured.Options(python=args.python)) if is_named else measured.run()
         print(PARTS[name], *(f"  {label.ljust(72)} {figure}" for label, figure in figures), sep="\n", end="\n\n")
         if args.record:
             record(name, PARTS[name], figures)

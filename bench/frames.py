@@ -1,6 +1,6 @@
 """What a frame costs on its way through capture, without a kernel: `python -m bench.frames`.
 
-One block of frames as the packet source hands them over, the same queries and responses again and again, or new names.
+Blocks of frames as the packet source hands them over, the same queries and responses again and again, or new names.
 """
 
 import subprocess
@@ -11,6 +11,7 @@ from pathlib import Path
 
 from tests.support import packets
 
+from grapevine.capture.blocks import PADDING
 from grapevine.capture.counters import Counters, Reason
 from grapevine.capture.intake import Intake, Matching
 from grapevine.wire.codec import encode_batch
@@ -18,6 +19,8 @@ from grapevine.wire.schema import Batch, BatchHeader, Hearing
 
 PAIRS = 20_000
 PAIRS_A_SECOND = 20_000
+BLOCK_FRAMES = 1_000
+"""What fills a block of the ring."""
 NAMES = 200
 """Distinct names of the runs that repeat."""
 ROUNDS = 5
@@ -25,14 +28,14 @@ ROUNDS = 5
 HEADER = BatchHeader("bench", 1, 1, "", 0, Hearing(("packet",), 0))
 CLUSTER = ".shop.svc.cluster.local"
 
-Frame = tuple[int, int, int, int, int]
-"""Start, end, ethertype, direction and time."""
+Frame = tuple[bytes, int, int, int, int]
+"""As `packets.ring_block` takes one: octets, ethertype, direction, interface, time in ns."""
 
 
 def run() -> list[tuple[str, str]]:
     """Return the figures by label."""
     figures = []
-    for label, block, *matching in (
+    for label, frames, *matching in (
         ("repeats, one copy of each", pairs()),
         ("repeats, without the query, --match off", pairs(has_queries=False), "off"),
         ("repeats, one copy of each, IPv6", pairs(is_ipv6=True)),
@@ -44,7 +47,7 @@ def run() -> list[tuple[str, str]]:
         ("a flood of new names, one client", pairs(new_every=1, clients=1)),
         ("forged: no query", pairs(has_queries=False)),
     ):
-        cpu_us, found = measure(*block, *matching)
+        cpu_us, found = measure(frames, *matching)
         figures.append((f"query and response: {label}", f"{cpu_us:.2f} µs"))
         figures.append((f"  observations of {PAIRS:,} responses, with their encoding", f"{found:,}"))
     figures.append(
@@ -62,15 +65,14 @@ def pairs(
     new_every: int = 0,
     clients: int = 50,
     has_queries: bool = True,
-) -> tuple[bytes, list[Frame]]:
-    """Return a block and where its frames are."""
-    block, frames = bytearray(), []
-    for number, packet, direction in _packets(is_ipv6, ttl_step, is_shuffled, copies, new_every, clients, has_queries):
-        start = len(block)
-        block += packet + bytes(48)
-        ethertype = 0x86DD if is_ipv6 else 0x0800
-        frames.append((start, start + len(packet), ethertype, direction, 1_000 + number * 1_000 // PAIRS_A_SECOND))
-    return bytes(block), frames
+) -> list[Frame]:
+    """Return the frames of queries and responses."""
+    ethertype = 0x86DD if is_ipv6 else 0x0800
+    made = _packets(is_ipv6, ttl_step, is_shuffled, copies, new_every, clients, has_queries)
+    return [
+        (packet, ethertype, direction, 1, 1_000_000_000 + number * 1_000_000_000 // PAIRS_A_SECOND)
+        for number, packet, direction in made
+    ]
 
 
 def _packets(
@@ -102,17 +104,16 @@ def _packets(
             yield number, wrap(response, src=server, dst=client), direction
 
 
-def measure(block: bytes, frames: list[Frame], matching: Matching = "on") -> tuple[float, int]:
+def measure(frames: list[Frame], matching: Matching = "on") -> tuple[float, int]:
     """Return CPU µs a query and its response, to encoded batches, and the number of observations in one round."""
     counters = Counters()
     intake = Intake("packet", 1_000, counters, matching=matching)
     best_s, found = float("inf"), 0
     for number in range(ROUNDS):
-        shift_ms = number * (1_000 + PAIRS * 1_000 // PAIRS_A_SECOND)
-        sink = intake.frame
+        blocks = list(_blocks(frames, number * (1_000 + PAIRS * 1_000 // PAIRS_A_SECOND)))
         start_s = time.process_time()
-        for start, end, ethertype, direction, time_ms in frames:
-            sink(block, start, end, ethertype, direction, time_ms + shift_ms)
+        for block, count in blocks:
+            intake.block(block, packets.RING_HEADER_BYTES, count)
         intake.flush()
         cuts = intake.take()
         for cut in cuts:
@@ -121,6 +122,13 @@ def measure(block: bytes, frames: list[Frame], matching: Matching = "on") -> tup
         found = sum(map(len, cuts))
     assert counters[Reason.FRAMES] == ROUNDS * len(frames)
     return best_s / PAIRS * 1e6, found
+
+
+def _blocks(frames: list[Frame], shift_ms: int) -> Iterator[tuple[bytes, int]]:
+    for first in range(0, len(frames), BLOCK_FRAMES):
+        shifted = [(*frame[:4], frame[4] + shift_ms * 1_000_000) for frame in frames[first : first + BLOCK_FRAMES]]
+        block, count = packets.ring_block(shifted)
+        yield block + PADDING, count
 
 
 FULL = """

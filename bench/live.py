@@ -9,6 +9,7 @@ import os
 import re
 import resource
 import subprocess
+import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -19,6 +20,7 @@ from tests.support.coredns import CoreDnsError
 from tests.support.node import GATEWAY, Node, NodeError
 
 from bench import load, usage
+from bench.page import describe_python
 from bench.rig import SETTLE_S, Rig, has_begun, has_sender, open_rig, require_tools
 from bench.tally import Sums
 
@@ -46,12 +48,14 @@ class Options:
     """0: idle CPU is not measured."""
     capture: tuple[str, ...] = ()
     """Further flags of `grapevine capture`."""
+    python: str = sys.executable
+    """The interpreter that runs it."""
 
 
 def run(options: Options | None = None) -> Figures:
     """Return the figures by label, or why there are none."""
     options = options or Options()
-    figures: Figures = []
+    figures: Figures = [("capture runs on", describe_python(options.python))]
     for source in options.sources:
         try:
             figures += [(f"{source}: {label}", figure) for label, figure in _SOURCES[source](options)]
@@ -61,7 +65,7 @@ def run(options: Options | None = None) -> Figures:
 
 
 def _packet(options: Options) -> Figures:
-    with open_rig() as rig:
+    with open_rig(python=options.python) as rig:
         process = rig.capture("packet", *options.capture)
         rig.warm_up(process, has_begun)
         return _measure(rig, process, options)
@@ -69,7 +73,7 @@ def _packet(options: Options) -> Figures:
 
 def _dnstap(options: Options) -> Figures:
     listen = f"tcp://{GATEWAY}:{DNSTAP_PORT}"
-    with open_rig(f"dnstap {listen} full") as rig:
+    with open_rig(f"dnstap {listen} full", python=options.python) as rig:
         process = rig.capture("dnstap", f"--listen={listen}", *options.capture)
         rig.warm_up(process, has_sender)
         figures = _measure(rig, process, options)
@@ -80,7 +84,7 @@ def _dnstap(options: Options) -> Figures:
 def _log(options: Options) -> Figures:
     """Measure the log of CoreDNS, which capture reads from a pipe as it is written."""
     read_end, write_end = os.pipe()
-    with os.fdopen(read_end, "rb") as log, open_rig("log", stdout=write_end) as rig:
+    with os.fdopen(read_end, "rb") as log, open_rig("log", stdout=write_end, python=options.python) as rig:
         os.close(write_end)  # CoreDNS alone has it
         process = rig.capture("log", "--file=-", *options.capture, stdin=log)
         rig.warm_up(process, has_begun)
@@ -91,7 +95,7 @@ def _pcap(options: Options) -> Figures:
     """Measure a capture file of the same traffic, start and end of the process left in."""
     require_tools("tcpdump")
     rate, figures = max(options.rates), []
-    with open_rig() as rig:
+    with open_rig(python=options.python) as rig:
         for new_share in options.new_shares:
             file = rig.directory / "recorded.pcap"
             tcpdump = _record(rig.node, file)
@@ -189,6 +193,7 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=default.seconds, help="of load for each case (%(default)s)")
     parser.add_argument("--idle", type=float, default=default.idle_s, metavar="S", help="0: skip it (%(default)s)")
     parser.add_argument("--capture", action="append", default=[], metavar="FLAG", help="as in --capture=--match=off")
+    parser.add_argument("--python", default=default.python, metavar="PATH", help="interpreter that runs capture")
     args = parser.parse_args()
     unknown = set(args.sources) - set(_SOURCES)
     if unknown:
@@ -200,6 +205,7 @@ def main() -> None:
         args.seconds,
         args.idle,
         tuple(args.capture),
+        args.python,
     )
     for label, figure in run(options):
         print(f"{label.ljust(60)} {figure}")

@@ -5,6 +5,7 @@ Needs root, dnsperf, iproute2, nftables and CoreDNS (`make coredns`).
 
 import shutil
 import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -15,11 +16,11 @@ from typing import Final
 
 from tests.support.eventually import eventually
 from tests.support.node import Node, NodeError, Pod, Stream
-from tests.support.processes import GRAPEVINE
 
 from bench import load
 from bench.tally import Sums, Tally
 
+_SOURCE: Final = Path(__file__).parents[1] / "operator"
 SETTLE_S: Final = 7.0
 """After a load: a window, then a heartbeat (5 s) with the last counters."""
 _WARM_UP_S: Final = 2.0
@@ -36,11 +37,15 @@ class Rig:
     directory: Path
     """For files of the run; removed with the rig."""
     tally: Tally
+    python: str
+    """The interpreter that runs capture."""
 
     def capture(self, source: str, *arguments: str, stdin: Stream = subprocess.DEVNULL) -> "subprocess.Popen[str]":
         """Start `grapevine capture` on the node."""
         common = ("capture", f"--source={source}", f"--operator={self.tally.url}", "--node=bench")
-        return self.node.start(*GRAPEVINE, *common, *arguments, stdin=stdin)
+        # env executes it, and capture needs nothing but its own package
+        command = ("env", f"PYTHONPATH={_SOURCE}", self.python, "-m", "grapevine.cli.main")
+        return self.node.start(*command, *common, *arguments, stdin=stdin)
 
     def warm_up(self, process: "subprocess.Popen[str]", is_ready: Callable[[Sums], bool]) -> None:
         """Wait until a live capture is ready, have it hear a little, and let it come to rest.
@@ -77,7 +82,7 @@ def require_tools(*tools: str) -> None:
 
 
 @contextmanager
-def open_rig(*plugins: str, stdout: Stream = None) -> Iterator[Rig]:
+def open_rig(*plugins: str, stdout: Stream = None, python: str = sys.executable) -> Iterator[Rig]:
     """Make a node while entered; `plugins` are lines of CoreDNS's server block, `stdout` is where its log goes.
 
     Raises:
@@ -85,11 +90,13 @@ def open_rig(*plugins: str, stdout: Stream = None) -> Iterator[Rig]:
         CoreDnsError: CoreDNS was not built.
     """
     require_tools("dnsperf")
+    # As the image is: a process that has to compile what it imports keeps some of the memory for that
+    subprocess.run([python, "-m", "compileall", "-q", _SOURCE / "grapevine"], check=True)
     with tempfile.TemporaryDirectory() as path, Node() as node, node.inside(Tally) as tally, tally.serving():
         directory, client, server = Path(path), node.pod(), node.pod()
         with (directory / _COREDNS_LOG).open("wb") as log:
             load.start_coredns(node, server, directory, *plugins, stdout=log if stdout is None else stdout)
-        yield Rig(node, client, directory, tally)
+        yield Rig(node, client, directory, tally, python)
 
 
 def has_begun(sums: Sums) -> bool:
