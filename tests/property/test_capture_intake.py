@@ -16,7 +16,7 @@ from grapevine.capture.blocks import PADDING, walk
 from grapevine.capture.counters import Counters, Reason
 from grapevine.capture.dns import find_fault, parse_response
 from grapevine.capture.frames import TCP, Packet, parse_network
-from grapevine.capture.intake import Intake
+from grapevine.capture.intake import Intake, Matching
 from grapevine.model.observation import DnsObservation, Observation
 
 COPIES_MS = 20
@@ -367,3 +367,21 @@ def test_blocks_of_the_ring_give_what_the_plainest_way_gives(chosen: list[Exchan
 @pytest.mark.parametrize("seed", range(20))
 def test_blocks_of_the_ring_give_it_for_clients_that_repeat_themselves(seed: int) -> None:
     check_blocks(busy_client(seed, 400), 1 + 7 * seed, 200)
+
+
+@pytest.mark.parametrize("matching", ["on", "off", "auto"])
+def test_blocks_of_the_ring_give_what_single_frames_give(matching: Matching) -> None:
+    told: list[object] = []
+    frames = frames_of(busy_client(7, 300))
+    for is_in_blocks in (False, True):
+        counters = Counters()
+        intake = Intake("packet", 1_000, counters, matching=matching)
+        for time_ms, data, ethertype, direction in frames:
+            if is_in_blocks:
+                block, count = p.ring_block([(data, ethertype, direction & 0xFF, 1, time_ms * 1_000_000)])
+                intake.block(block + PADDING, p.RING_HEADER_BYTES, count)
+            else:
+                intake.frame(data, 0, len(data), ethertype, direction & 0xFF, time_ms)
+        intake.flush()
+        told.append((intake.take(), counters.snapshot()))
+    assert told[0] == told[1]

@@ -200,6 +200,10 @@ class Intake:
                                     recent[key] = (known, time_ms, direction)
                                     responses += 1
                                     continue
+                                if held is UNKNOWN and not exchanges.is_matching:
+                                    exchanges.hold(key, (known, time_ms, direction))
+                                    responses += 1
+                                    continue
                     elif dst_port == _PORT:
                         key = src + src_port + transaction + data[message + 12 : behind]
                         if key not in recent:
