@@ -12,7 +12,7 @@ from grapevine.model.workload import WorkloadRef
 _VERDICTS = {
     "dead": "asks for {asked}, which never resolved",
     "unnamed-address": "connects to {asked}, an address no look-up of its led to and nobody in the cluster has",
-    "noise": "has no edge to {asked}: it was asked for, and is counted as noise",
+    "noise": "has no edge to {asked}: it was asked for, and is counted as {reasons}",
     "itself": "is {asked}: what a workload asks of itself is no edge",
     "not-seen": "was never seen to reach {asked}",
     "client-quiet": "exists, and nothing was seen of it; its pods may be on a node that is not heard: grapevine doctor",
@@ -46,7 +46,13 @@ def explanation_lines(answer: Mapping[str, Any], client: str = "") -> list[str]:
     lines: list[str] = []
     if template := _VERDICTS.get(answer["verdict"]):
         candidates = ", ".join(f"{c['namespace']}/{c['kind']}/{c['name']}" for c in answer["candidates"])
-        lines.append(f"{who} {template.format(asked=answer['asked'], candidates=candidates)}")
+        lines.append(
+            f"{who} {template.format(asked=answer['asked'], candidates=candidates, reasons=_list(answer['reasons']))}"
+        )
+    if answer["is_on_host_network"]:
+        lines.append(
+            "  its pods are on the host network: their look-ups carry the address of their node (host-network)"
+        )
     for edge in answer["edges"]:
         lines += [*([""] if lines else []), *_edge_lines(who, edge)]
     for dead in answer["dead"]:

@@ -93,7 +93,8 @@ class NameView:
     answers: tuple[str, ...]
     sources: tuple[str, ...]
     shared_with: tuple[str, ...]
-    """Other names that led to an address connected to: which one was meant, only the client knows."""
+    """Other names that led the client to an address this one led to: which one it means by a connection there, only
+    the client knows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,6 +158,10 @@ class Explanation:
     unnamed: tuple[UnnamedAddress, ...] = ()
     noise: tuple[NoiseView, ...] = ()
     """All that was left out of the client's, whatever the target."""
+    reasons: tuple[str, ...] = ()
+    """Of these, the reasons by which the target itself was left out."""
+    is_on_host_network: bool = False
+    """Whether every pod of the client there is now is: its look-ups carry its node's address and become no edge."""
     targets: tuple[str, ...] = ()
     """Where there is no such edge: targets that there are, for the next question."""
     candidates: tuple[WorkloadRef, ...] = ()
@@ -194,7 +199,15 @@ class Explainer:
             return Explanation(Verdict.CLIENT_UNKNOWN, None, asked)
         if len(known) > 1:
             return Explanation(Verdict.CLIENT_AMBIGUOUS, None, asked, candidates=tuple(known[:MAX_ITEMS]))
-        return Explanation(self._verdict_without_edge(known[0], asked), known[0], asked, noise=self._noise(known[0]))
+        client = known[0]
+        return Explanation(
+            self._verdict_without_edge(client, asked),
+            client,
+            asked,
+            noise=self._noise(client),
+            reasons=self._reasons(client, asked),
+            is_on_host_network=self._index.is_on_host_network(client),
+        )
 
     def _of_client(self, client: WorkloadRef, asked: str) -> Explanation:
         wanted = _normal(asked)
@@ -220,17 +233,24 @@ class Explainer:
             dead=tuple(dead[:MAX_ITEMS]),
             unnamed=tuple(unnamed[:MAX_ITEMS]),
             noise=self._noise(client),
+            reasons=self._reasons(client, asked),
             targets=() if found else _nearest(wanted, (_text(e.target) for e in edges)),
         )
 
     def _verdict_without_edge(self, client: WorkloadRef, asked: str) -> Verdict:
-        wanted = _normal(asked)
-        names = [name for noise in self._noise(client) for name in noise.names]
-        if any(wanted in _name_spellings(name, client.namespace, self._domain) for name in names):
+        if self._reasons(client, asked):
             return Verdict.NOISE
-        if wanted in _workload_spellings(client, client.namespace):
+        if _normal(asked) in _workload_spellings(client, client.namespace):
             return Verdict.ITSELF
         return Verdict.NOT_SEEN if self._graph.namesakes(client.namespace, client.name) else Verdict.CLIENT_QUIET
+
+    def _reasons(self, client: WorkloadRef, asked: str) -> tuple[str, ...]:
+        wanted, home = _normal(asked), client.namespace
+        return tuple(
+            noise.reason
+            for noise in self._noise(client)
+            if any(wanted in _name_spellings(name, home, self._domain) for name in noise.names)
+        )
 
     def _edge(self, edge: Edge) -> EdgeView:
         edge = self._facts.complete(edge)
@@ -255,7 +275,7 @@ class Explainer:
 
     def _name(self, client: WorkloadRef, destination: Destination, sighting: Sighting) -> NameView:
         trail = sighting.trail
-        others = self._graph.sharing(client, destination) if sighting.connections else []
+        others = self._sharing(client, destination, sighting)
         return NameView(
             name=destination_name(destination, self._domain),
             is_answered=sighting.is_answered,
@@ -266,8 +286,17 @@ class Explainer:
             resolvers=trail.resolvers if trail else (),
             answers=trail.answers if trail else (),
             sources=trail.sources if trail else (),
-            shared_with=tuple(destination_name(d, self._domain) for d in others[:MAX_ITEMS]),
+            shared_with=tuple(others[:MAX_ITEMS]),
         )
+
+    def _sharing(self, client: WorkloadRef, destination: Destination, sighting: Sighting) -> list[str]:
+        """Return the client's other names with an address of this one's: by its connections, and by the answers."""
+        mine = set(sighting.trail.answers if sighting.trail and sighting.lookups else ())
+        found = set(self._graph.sharing(client, destination) if sighting.connections else ())
+        for other, seen in self._graph.sightings(client).items():
+            if seen.trail and seen.lookups and not mine.isdisjoint(seen.trail.answers):
+                found.add(other)
+        return sorted(name for d in found - {destination} if (name := destination_name(d, self._domain)))
 
     def _owners(self, edge: Edge) -> tuple[OwnerView, ...]:
         if not isinstance(edge.target, ServiceTarget):

@@ -112,6 +112,8 @@ class Informer:
         self._behind = behind
         self._backoff_s = MIN_BACKOFF_S
         self._version = ""
+        self._is_lost = False
+        """Whether the server has forgotten our place, and no watch told anything since."""
 
     async def run(self) -> None:
         """Follow the kind until cancelled; no failure of the server ends this."""
@@ -120,6 +122,10 @@ class Informer:
                 await self._list()
                 await self._follow()
             except ExpiredError as error:
+                if self._is_lost:  # twice without an event between: a server in trouble, not a long gap
+                    await self._back_off(error)
+                    continue
+                self._is_lost = True
                 self._behind.add(self.kind.name)
                 _log.info("listing again", extra={"kind": self.kind.name, "reason": str(error)})
             except GrapevineError as error:
@@ -175,6 +181,7 @@ class Informer:
                 event = self.cache.apply_event(line, self._clock())
                 self._version = event.version or self._version
                 self.events += 1
+                self._is_lost = False
                 self._heard(event.changes)
         if heard == self.events:
             raise RetryableError(f"GET {self.kind.path}: the watch ended without a word")

@@ -165,6 +165,15 @@ class ClusterIndex:
         there = [self._pods[uid] for uid in self._pod_uids.values()]
         return [pod for pod in there if pod.end_ms is None and not pod.host_network]
 
+    def is_on_host_network(self, workload: WorkloadRef) -> bool:
+        """Whether the workload has pods now, and all of them are on the network of their node; O(pods)."""
+        mine = [
+            pod.host_network
+            for uid in self._pod_uids.values()
+            if (pod := self._pods[uid]).namespace == workload.namespace and self.workload_of(pod)[0] == workload
+        ]
+        return bool(mine) and all(mine)
+
     def workloads(self) -> set[WorkloadRef]:
         """Return the workloads of all pods known."""
         return {self.workload_of(pod)[0] for pod in self._pods.values()}

@@ -1,5 +1,7 @@
 """Why an edge is there, and what is known where it is not: one verdict for each kind of question."""
 
+from dataclasses import replace
+
 from tests.support.builders import (
     CLIENT_IP,
     T0,
@@ -113,6 +115,37 @@ async def test_names_that_share_an_address_say_so() -> None:
 
     assert [name.shared_with for name in found.names] == [("b.example.com",)]
     assert found.confidence == 95
+
+
+async def test_names_that_were_answered_with_one_address_say_so_before_anybody_connects() -> None:
+    found = await edge(
+        "a.example.com",
+        an_observation("a.example.com", answers=("192.0.2.1", "192.0.2.2")),
+        an_observation("b.example.com", answers=("192.0.2.2",)),
+        an_observation("c.example.com", answers=("192.0.2.3",)),
+    )
+
+    assert [name.shared_with for name in found.names] == [("b.example.com",)]
+
+
+async def test_a_client_on_the_host_network_says_why_nothing_is_seen_of_it() -> None:
+    records = [*SHOP, *a_deployment("proxy"), replace(a_pod_of("proxy", 1, "192.168.0.1"), host_network=True)]
+    quiet = await explain("cart", client="proxy", records=records)
+    other = await explain("web", client="cart")
+
+    assert (quiet.verdict, quiet.is_on_host_network) == (Verdict.CLIENT_QUIET, True)
+    assert (other.verdict, other.is_on_host_network) == (Verdict.CLIENT_QUIET, False)
+
+
+async def test_noise_names_the_reason_of_what_was_asked_for_and_no_other() -> None:
+    explanation = await explain(
+        "example.com",
+        an_observation("example.com", qtype="TXT", answers=("v=spf1",)),
+        an_observation("9.0.0.10.in-addr.arpa", qtype="PTR", answers=("web",)),
+    )
+
+    assert explanation.reasons == ("question-type",)
+    assert [each.reason for each in explanation.noise] == ["question-type", "reverse"]
 
 
 async def test_what_never_resolves_is_a_dead_dependency() -> None:

@@ -3,13 +3,15 @@
 import asyncio
 import contextlib
 import json
+import tracemalloc
 from collections.abc import AsyncIterator, Awaitable, Callable
 
 import pytest
 from aiohttp import web
 
 from grapevine.kube import informer as module
-from grapevine.kube.cache import Change, Kind
+from grapevine.kube.cache import Cache, Change, Kind
+from grapevine.kube.decode import ObjectDecoder
 from grapevine.kube.informer import Informers
 from grapevine.kube.session import Session
 from grapevine.resolver.records import PodRecord, RecordGone
@@ -233,3 +235,100 @@ async def test_what_the_receiver_raises_ends_the_informers(serve: Serve) -> None
             await Informers(session, (), receive, lambda: 5, [PODS]).run()
 
     assert isinstance(failed.value.exceptions[0], ZeroDivisionError)
+
+
+async def test_asks_for_pages_bookmarks_and_of_owners_for_metadata_alone(serve: Serve) -> None:
+    asked: dict[str, list[tuple[dict[str, str], str]]] = {}
+
+    async def handler(request: web.Request) -> web.StreamResponse:
+        asked.setdefault(request.path, []).append((dict(request.query), request.headers["Accept"]))
+        return await watch(request) if "watch" in request.query else page("a")
+
+    jobs = Kind("Job", "/apis/batch/v1/jobs", partial=True)
+    async with following(await serve(handler), [], PODS, jobs):
+        await until(lambda: all(len(asked.get(kind.path, ())) >= 2 for kind in (PODS, jobs)))
+
+    (listing, of_list), (watching, of_watch), *_ = asked[jobs.path]
+    assert listing == {"limit": str(module.PAGE_SIZE)}
+    assert watching["allowWatchBookmarks"] == "true"
+    assert abs(int(watching["timeoutSeconds"]) - module.WATCH_S) <= module.WATCH_JITTER_S
+    assert of_list.startswith("application/json;as=PartialObjectMetadataList;")
+    assert of_watch.startswith("application/json;as=PartialObjectMetadata;")
+    assert [accept for _, accept in asked[PODS.path][:2]] == ["application/json"] * 2
+
+
+async def test_watches_do_not_all_end_in_the_same_second(serve: Serve) -> None:
+    ends: list[str] = []
+
+    async def handler(request: web.Request) -> web.StreamResponse:
+        if "watch" not in request.query:
+            return page("a")
+        ends.append(request.query["timeoutSeconds"])
+        return await watch(request, {"type": "BOOKMARK", "object": {"metadata": {}}}, then_hold=False)
+
+    async with following(await serve(handler), []):
+        await until(lambda: len(ends) >= 20)
+
+    assert len(set(ends)) > 1
+
+
+async def test_a_watch_that_broke_goes_on_from_the_last_event_without_a_list(serve: Serve) -> None:
+    versions: list[str] = []
+    lists = 0
+
+    async def handler(request: web.Request) -> web.StreamResponse:
+        nonlocal lists
+        if "watch" not in request.query:
+            lists += 1
+            return page("a")
+        versions.append(request.query["resourceVersion"])
+        if len(versions) == 2:
+            return web.Response(status=503)
+        added = {**pod("b"), "metadata": {"name": "b", "namespace": "n", "resourceVersion": "8"}}
+        return await watch(request, {"type": "ADDED", "object": added}, then_hold=len(versions) > 2)
+
+    async with following(await serve(handler), []):
+        await until(lambda: len(versions) >= 3)
+
+    assert versions[:3] == ["1", "8", "8"]
+    assert lists == 1
+
+
+async def test_a_server_that_always_forgets_is_not_asked_without_a_pause(
+    serve: Serve, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lists = 0
+
+    async def handler(request: web.Request) -> web.StreamResponse:
+        nonlocal lists
+        if "watch" in request.query:
+            return expired()
+        lists += 1
+        return page("a")
+
+    monkeypatch.setattr(module, "MIN_BACKOFF_S", module.MAX_BACKOFF_S)
+    async with following(await serve(handler), []) as informers:
+        await until(lambda: "Pod" in informers.failing())
+        assert lists == 2  # the first again at once, the next after the pause that it waits in now
+
+
+def test_a_pod_costs_less_than_a_kilobyte_however_large_its_object_is() -> None:
+    cache = Cache(PODS, ObjectDecoder(()))
+    pods = 500
+    large = {"spec": {"containers": [{"name": "c", "env": [{"name": "E", "value": "v" * 5_000}]}]}}
+    pages = [
+        json.dumps(
+            {"metadata": {}, "items": [{**pod(f"pod-{n:05d}"), **large, "status": {"podIP": f"10.0.{n % 250}.9"}}]}
+        )
+        for n in range(pods)
+    ]
+    tracemalloc.start()
+    cache.begin_list()
+    for each in pages:
+        cache.apply_page(each.encode(), 0)
+    cache.finish_list(0)
+    size = tracemalloc.get_traced_memory()[0]
+    tracemalloc.stop()
+
+    assert len(cache) == pods
+    assert size / pods < 1_024
