@@ -70,7 +70,11 @@ def test_reads_scalars_as_kubernetes_does(tmp_path: Path) -> None:
         ),
     ],
 )
-def test_refuses_in_one_line_that_names_the_file(tmp_path: Path, text: str | bytes, said: str) -> None:
+def test_refuses_in_one_line_that_names_the_file(
+    tmp_path: Path, text: str | bytes, said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("grapevine.kube.manifests.MAX_NODES", 20_000)
+
     with pytest.raises(PermanentInputError) as refused:
         read(tmp_path / "a.yaml", text)
 
