@@ -78,6 +78,10 @@ image-archive: $(VENV)/.runtime ## Build them and write out/images/{capture,oper
 sbom: $(VENV)/.runtime ## Write out/sbom: the wheel, and what capture and operator bring along (CycloneDX), checked
 	@PYTHON=$(BIN)/python deploy/release/sbom.sh
 
+.PHONY: krew
+krew: $(VENV)/.runtime ## Write out/krew: the kubectl plugin for this platform, and krew's manifest (URI=, HOMEPAGE=)
+	@PYTHON=$(BIN)/python deploy/release/krew.sh
+
 .PHONY: install-yaml
 install-yaml: control-plane ## Render deploy/ into deploy/install.yaml
 	@deploy/render.sh
