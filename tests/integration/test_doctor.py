@@ -7,23 +7,19 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 import pytest
-import yaml
 from tests.support.api import Api, ApiError, Object
 from tests.support.controlplane import ADMIN, Binaries, ControlPlane
 from tests.support.eventually import eventually
 from tests.support.kubectl import KubectlError
 from tests.support.objects import CRD, install_crd
+from tests.support.otterize import NAME, WEBHOOK, otterizes_crd
 from tests.support.processes import run_grapevine
 
-from grapevine.cli.preflight import VERSIONS
 from grapevine.kube.cluster_facts import APPLIED, APPLY_VERBS, GRANTS
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(300)]
 
 STRANGER, READER = "stranger", "reader"
-OURS: Object = yaml.safe_load(CRD.read_text())
-NAME = OURS["metadata"]["name"]
-WEBHOOK = {"namespace": "otterize-system", "name": "intents-operator-webhook-service"}
 
 
 @pytest.fixture(scope="module")
@@ -85,35 +81,6 @@ def shell(plane: ControlPlane, command: str) -> None:
         ["bash", "-euc", command], env=env, cwd=CRD.parents[1], capture_output=True, text=True, timeout=60
     )
     assert done.returncode == 0, done.stderr
-
-
-def otterizes_crd(*, storage: str = "v2alpha1") -> Object:
-    """Return a CRD shaped as Otterize's: more versions than ours, and a webhook that converts between them."""
-    versions = [{**v, "name": n, "storage": n == storage} for n in ("v1alpha3", *VERSIONS) for v in (OURS_LAX,)]
-    return {
-        "apiVersion": OURS["apiVersion"],
-        "kind": OURS["kind"],
-        "metadata": {"name": NAME, "labels": {"app.kubernetes.io/part-of": "otterize"}},
-        "spec": {
-            **OURS["spec"],
-            "names": {key: OURS["spec"]["names"][key] for key in ("kind", "listKind", "plural", "singular")},
-            "conversion": {
-                "strategy": "Webhook",
-                "webhook": {
-                    "conversionReviewVersions": ["v1"],
-                    "clientConfig": {"service": {**WEBHOOK, "path": "/convert", "port": 443}},
-                },
-            },
-            "versions": versions,
-        },
-    }
-
-
-OURS_LAX: Object = {
-    "served": True,
-    "schema": {"openAPIV3Schema": {"type": "object", "x-kubernetes-preserve-unknown-fields": True}},
-    "subresources": {"status": {}},
-}
 
 
 def intents(name: str, *, version: str = "v2beta1", **labels: str) -> Object:

@@ -75,6 +75,7 @@ _COMMANDS = {
     "export": _Command("grapevine.cli.export", "write ClientIntents as manifests, from a cluster or from files"),
     "diff": _Command("grapevine.cli.diff", "say what two sets of ClientIntents say differently"),
     "convert": _Command("grapevine.cli.convert", "bring Otterize's older manifests to v2beta1"),
+    "migrate": _Command("grapevine.cli.migrate", "take over ClientIntents from Otterize"),
     "explain": _Command("grapevine.cli.explain", "say why a workload reaches a target, or why not"),
     "promote": _Command("grapevine.cli.promote", "make discovered ClientIntents yours"),
     "doctor": _Command("grapevine.cli.doctor", "say what is not seen, or what is in the way of the first apply"),

@@ -107,6 +107,16 @@ async def read_cluster(session: Session) -> ClusterFacts:
     )
 
 
+async def read_components(session: Session) -> tuple[Component, ...]:
+    """Return the Deployments and DaemonSets that are recognised; errors as `Session.request` has them."""
+    return await _Reader(session).components()
+
+
+async def read_admission(session: Session) -> tuple[Webhook, ...]:
+    """Return the validating webhooks that ClientIntents go through; errors as `Session.request` has them."""
+    return await _Reader(session).admission()
+
+
 async def _look(what: str, looking: Awaitable[_Read]) -> _Read | Unread:
     try:
         async with asyncio.timeout(LOOK_TIMEOUT_S):
