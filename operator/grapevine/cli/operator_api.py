@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from grapevine.cli.source import add_cluster_arguments
 from grapevine.model.errors import PermanentInputError, RetryableError
 
 API_PORT = 8082
@@ -47,8 +48,7 @@ def add_operator_arguments(parser: argparse.ArgumentParser) -> None:
         default=os.environ.get("GRAPEVINE_OPERATOR_NAMESPACE") or NAMESPACE,
         help="where its pod is looked for (%(default)s; env GRAPEVINE_OPERATOR_NAMESPACE)",
     )
-    parser.add_argument("--kubeconfig", metavar="FILE", help="credentials; by default kubectl's")
-    parser.add_argument("--context", metavar="NAME", help="context of the kubeconfig; by default its current one")
+    add_cluster_arguments(parser)
 
 
 def ask(args: argparse.Namespace, path: str, query: Mapping[str, str]) -> Reply:
