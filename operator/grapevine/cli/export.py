@@ -13,8 +13,9 @@ Write ClientIntents as manifests, from a cluster or from files: what Grapevine
 discovered, and with --declared a person's objects too; of files, all of them. Equal
 objects give equal bytes.
 
-Written without the labels that make them Grapevine's own: whoever applies them
-declares them. --keep-origin leaves those labels on, to move a map to another cluster.
+Written without the labels of Grapevine's own objects: whoever applies them declares
+them. --keep-origin leaves the labels on, to move a map to another cluster, where
+`kubectl apply --server-side --field-manager=grapevine` makes it Grapevine's again.
 
 With --output-type dir, or -o naming a directory: one file a workload,
 NAMESPACE/NAME.yaml, and a kustomization.yaml that lists them. --server and

@@ -3,6 +3,7 @@
 import argparse
 import asyncio
 
+from grapevine.cli.source import add_cluster_arguments
 from grapevine.model.identity import ObjectName
 
 _EXAMPLES = """\
@@ -26,7 +27,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("objects", nargs="+", metavar="NAMESPACE/NAME", help="the ClientIntents objects")
-    parser.add_argument("--kubeconfig", metavar="FILE", help="credentials; by default kubectl's")
+    add_cluster_arguments(parser)
     parser.add_argument("--dry-run", action="store_true", help="only ask the API server whether it would")
 
 
@@ -40,15 +41,15 @@ def run(args: argparse.Namespace) -> int:
     from grapevine.settings import parse_name
 
     names = [parse_name(each, "promote") for each in args.objects]
-    asyncio.run(_promote(names, args.kubeconfig, dry_run=args.dry_run))
+    asyncio.run(_promote(names, args))
     return 0
 
 
-async def _promote(names: list[ObjectName], kubeconfig: str | None, *, dry_run: bool) -> None:
+async def _promote(names: list[ObjectName], args: argparse.Namespace) -> None:
     from grapevine.kube.promotion import promote
     from grapevine.kube.session import Session
 
-    async with await Session.open(kubeconfig) as session:
+    async with await Session.open(args.kubeconfig, args.context) as session:
         for name in names:
-            await promote(session, name, dry_run=dry_run)
-            print(f"clientintents {name.namespace}/{name.name} promoted{' (dry run)' if dry_run else ''}")
+            await promote(session, name, dry_run=args.dry_run)
+            print(f"clientintents {name.namespace}/{name.name} promoted{' (dry run)' if args.dry_run else ''}")
