@@ -20,7 +20,10 @@ def main() -> None:
     heard: list[tuple[str, int, int]] = []
 
     def sink(data: bytes, at: int, count: int) -> None:
-        heard.extend((data[f.start : f.end].hex(), f.ethertype, f.direction) for f in walk(data, at, count))
+        heard.extend(
+            (data[start:end].hex(), ethertype, direction)
+            for start, end, ethertype, direction, *_ in walk(data, at, count)
+        )
 
     print("ready", flush=True)
     for line in sys.stdin:

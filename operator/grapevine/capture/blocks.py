@@ -7,7 +7,7 @@ network header stands at `NETWORK_OFFSET` behind the start of its own header, fo
 import socket
 from collections.abc import Iterator
 from struct import Struct
-from typing import Final, NamedTuple
+from typing import Final
 
 from grapevine.capture.frames import ETHERTYPE_IPV4
 
@@ -31,18 +31,10 @@ network header; protocol, packet type; version and length of the IPv4 header, it
 (big-endian), protocol, source, destination; ports and length of UDP, in two octets; id of DNS."""
 
 
-class Located(NamedTuple):
-    """A frame of a block: its network header is at `start`, octets up to `end` were captured."""
-
-    start: int
-    end: int
-    ethertype: int
-    direction: int
-    """As in `frames.Packet`."""
-    time_ms: int
-    """To `TIME_STEP_NS`."""
-    interface: int
-    """Index of the interface."""
+Located = tuple[int, int, int, int, int, int]
+"""A frame of a block: where its network header starts and what was captured ends; ethertype; direction, as in
+`frames.Packet`; time in ms, to `TIME_STEP_NS`; index of the interface. A plain tuple: while a node learns of copies,
+one is made of every frame."""
 
 
 def walk(data: bytes, at: int, count: int) -> Iterator[Located]:
@@ -56,5 +48,5 @@ def walk(data: bytes, at: int, count: int) -> Iterator[Located]:
             time_ms = seconds * 1_000 + nanoseconds // 1_000_000
             low_ns, high_ns = nanoseconds, nanoseconds + TIME_STEP_NS
         start = at + offset
-        yield Located(start, start + captured, socket.ntohs(protocol), direction, time_ms, interface)
+        yield start, start + captured, socket.ntohs(protocol), direction, time_ms, interface
         at += step

@@ -98,8 +98,10 @@ class Heard:
     def sink(self, data: bytes, at: int, count: int) -> None:
         assert type(data) is bytes
         frames = list(walk(data, at, count))
-        assert len(data) >= frames[-1].end + len(PADDING)
-        self.frames += [(data[f.start : f.end], f.ethertype, f.direction, f.time_ms) for f in frames]
+        assert len(data) >= frames[-1][1] + len(PADDING)
+        self.frames += [
+            (data[start:end], ethertype, direction, ms) for start, end, ethertype, direction, ms, _ in frames
+        ]
 
     def watch(self, *frame: int | bytes) -> None:
         self.interfaces.append(int(frame[-1]))
