@@ -1,7 +1,10 @@
 """Resolver, graph and plan without any I/O: what the operator's own rules cost."""
 
+import asyncio
 import time
 import tracemalloc
+
+from tests.support.steady import SteadyCluster
 
 from bench.cluster import DOMAIN, TARGETS, WORKLOADS, observations, records
 from grapevine.graph.store import GraphStore
@@ -51,7 +54,15 @@ def run() -> list[tuple[str, str]]:
         ),
         (f"plan of {WORKLOADS:,} workloads × {TARGETS} targets, all new", f"{plan_s:.2f} s CPU"),
         ("the same, nothing to change", f"{equal_s:.2f} s CPU"),
+        ("API writes in an hour of the same, nothing changing but times", f"{asyncio.run(_steady_hour()):,}"),
     ]
+
+
+async def _steady_hour() -> int:
+    """Return the writes of an hour in which every workload is looked at each minute."""
+    cluster = SteadyCluster(WORKLOADS, TARGETS)
+    await cluster.pass_by(1, every_ms=1)
+    return (await cluster.pass_by(3_600_000, every_ms=60_000)).total()
 
 
 def _plan(graph: GraphStore, *, is_written: bool = False) -> tuple[float, int]:

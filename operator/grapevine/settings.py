@@ -139,6 +139,12 @@ class ReconcileSettings:
     """Shortest time between two writes of one object: a client's first look-ups become one write."""
     refresh_ms: int = 300_000
     """How far `status.lastSeen` may lag behind before it alone is worth a write; ≥ 1."""
+    refresh_share_ms: int = 2_000
+    """The same for each object in the cluster, where that is more: half a write a second for all of them together."""
+    writes_per_s: int = 100
+    """Writes of all objects; 0 is no limit."""
+    write_burst: int = 200
+    """Writes at once after a rest."""
     workers: int = 4
     """Objects written at the same time."""
     policy: WritePolicy = WritePolicy.UPSERT_ONLY

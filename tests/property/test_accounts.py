@@ -63,7 +63,7 @@ SHOP: list[Record] = [
 SMALL = OperatorSettings(
     resolver=ResolverSettings(own_namespace="grapevine-system", max_parked=6),
     graph=GraphSettings(max_clients=3, max_destinations=2, max_failures=1, max_client_addresses=3),
-    reconcile=ReconcileSettings(coalesce_ms=0, refresh_ms=1),
+    reconcile=ReconcileSettings(coalesce_ms=0, refresh_ms=1, refresh_share_ms=0, writes_per_s=0),
 )
 
 moments = st.integers(0, 60).map(lambda n: T0 + n * 1_000)

@@ -21,7 +21,9 @@ from grapevine.resolver.records import Record, RecordGone
 from grapevine.settings import OperatorSettings, ReconcileSettings
 from grapevine.wire.schema import Batch
 
-SETTINGS = OperatorSettings(reconcile=ReconcileSettings(coalesce_ms=0, refresh_ms=1))
+SETTINGS = OperatorSettings(
+    reconcile=ReconcileSettings(coalesce_ms=0, refresh_ms=1, refresh_share_ms=0, writes_per_s=0)
+)
 _OVERRIDES = SETTINGS.resolver.override_annotations
 
 

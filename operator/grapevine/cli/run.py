@@ -22,9 +22,11 @@ from grapevine.model.errors import GrapevineError, RetryableError
 from grapevine.pipeline import Pipeline
 from grapevine.pipeline.views import PipelineViews
 from grapevine.resolver.records import Record, RecordGone
-from grapevine.settings import OperatorSettings, ResolverSettings, operator_settings
+from grapevine.settings import OperatorSettings, ReconcileSettings, ResolverSettings, operator_settings
 
 _FLUSH_S = 600.0
+_AT_ONCE = ReconcileSettings(coalesce_ms=0, refresh_ms=1, refresh_share_ms=0, writes_per_s=0)
+"""Files bear what an API server is spared."""
 _RECORDS_AT_ONCE = 1_000
 
 _EXAMPLES = """\
@@ -82,7 +84,7 @@ def run(args: argparse.Namespace) -> int:
     """
     asked = parse_client(args.explain[0], "", "--explain") if args.explain else None
     settings = operator_settings({}, allow_plain_http=False, **map_flags(args))
-    settings = replace(settings, reconcile=replace(settings.reconcile, coalesce_ms=0, refresh_ms=1))
+    settings = replace(settings, reconcile=_AT_ONCE)
     now_ms = _now_ms()
     directory = IntentsDirectory(args.out, now_ms)
     before = {(o["metadata"]["namespace"], o["metadata"]["name"]) for o in directory}

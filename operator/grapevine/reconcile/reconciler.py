@@ -11,6 +11,7 @@ from grapevine.model.intents import ActualIntents, DesiredIntents
 from grapevine.model.metric import Metric
 from grapevine.model.workload import WorkloadRef
 from grapevine.reconcile.actual import ActualStore
+from grapevine.reconcile.pace import Pace
 from grapevine.reconcile.plan import (
     HELD_REASONS,
     ApplySpec,
@@ -68,6 +69,7 @@ class Reconciler:
         self._is_fresh = is_fresh
         self._is_unwanted = is_unwanted
         self._queue: KeyQueue[WorkloadRef] = KeyQueue(coalesce_ms=settings.coalesce_ms)
+        self._pace = Pace(per_s=settings.writes_per_s, burst=settings.write_burst)
         self._wake = asyncio.Event()
         self._refusals: dict[WorkloadRef, int] = {}
         """Clients whose newest write was refused, and how often in a row."""
@@ -184,6 +186,8 @@ class Reconciler:
                     self._note_held(client, plan)
                     return True, 0
                 change = plan
+                if wait_s := self._pace.take_turn(self._clock()):
+                    await asyncio.sleep(wait_s)
                 await self._write(change)
         except RetryableError as e:
             self.writes["retried"] += 1
@@ -220,7 +224,7 @@ class Reconciler:
             is_fresh=self._is_fresh(),
             is_unwanted=self._is_unwanted(desired),
             now_ms=self._clock(),
-            refresh_ms=self._settings.refresh_ms,
+            refresh_ms=max(self._settings.refresh_ms, self._settings.refresh_share_ms * len(self._actual)),
         )
         objects = self._actual.objects_of(client)
         return next_change(

@@ -37,7 +37,9 @@ SHOP: list[Record] = [
     a_service("cart"),
     a_slice("cart", "cart-1-1"),
 ]
-SETTINGS = OperatorSettings(reconcile=ReconcileSettings(coalesce_ms=0, refresh_ms=1))
+SETTINGS = OperatorSettings(
+    reconcile=ReconcileSettings(coalesce_ms=0, refresh_ms=1, refresh_share_ms=0, writes_per_s=0)
+)
 
 
 class Rig:

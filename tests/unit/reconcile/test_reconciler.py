@@ -31,7 +31,7 @@ class Rig:
             actual=ActualStore(),
             writer=self.writer,
             clock=lambda: self.now_ms,
-            settings=ReconcileSettings(coalesce_ms=0),
+            settings=ReconcileSettings(coalesce_ms=0, writes_per_s=0),
             on_written=self.written.append,
         )
 
