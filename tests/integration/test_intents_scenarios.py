@@ -6,20 +6,23 @@ One operator and one API server for all; each test has a namespace of its own.
 import itertools
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.support.api import Api, Object
+import yaml
+from tests.support.api import Api, ApiError, Object
 from tests.support.controlplane import Binaries, ControlPlane
 from tests.support.eventually import eventually
 from tests.support.objects import install_crd
 from tests.support.processes import Operator, run_grapevine
-from tests.support.traffic import Sender, a_look_up, deploy, expose
+from tests.support.traffic import Sender, a_look_up, deploy, expose, owner_reference, run_pod
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(300)]
 
 INTENTS = "k8s.otterize.com/v2beta1"
 DOMAIN = "cluster.local"
+DATA = Path(__file__).parents[1] / "data" / "otterize"
 GRACE_S = 2
 
 
@@ -86,7 +89,10 @@ class Shop:
         return self.api.get(INTENTS, "ClientIntents", self.namespace, name)
 
     def names(self) -> list[str]:
-        return sorted(o["metadata"]["name"] for o in self.api.list(INTENTS, "ClientIntents", self.namespace))
+        return sorted(o["metadata"]["name"] for o in self.objects())
+
+    def objects(self) -> list[Object]:
+        return self.api.list(INTENTS, "ClientIntents", self.namespace)
 
     def targets(self, name: str = "web") -> list[Any]:
         return list(self.get(name)["spec"]["targets"])
@@ -138,6 +144,84 @@ def until_equal(expected: object, read: Callable[[], object]) -> None:
     eventually(check, timeout_s=30)
 
 
+# --- 1 to 4: manifests
+
+
+@pytest.mark.parametrize(("written", "read"), [("v2beta1", "v2alpha1"), ("v2alpha1", "v2beta1")])
+def test_01_every_kind_of_target_applies_in_both_versions_and_reads_as_the_other(
+    shop: Shop, written: str, read: str
+) -> None:
+    documents = yaml.safe_load_all((DATA / f"clientintents-{written}.yaml").read_text())
+    sent = [{**doc, "metadata": {**doc["metadata"], "namespace": shop.namespace}} for doc in documents]
+    for document in sent:
+        shop.api.create(document)
+
+    stored = shop.api.list(f"k8s.otterize.com/{read}", "ClientIntents", shop.namespace)
+    assert {o["metadata"]["name"]: o["spec"] for o in sent} == {o["metadata"]["name"]: o["spec"] for o in stored}
+
+
+@pytest.mark.parametrize(
+    ("target", "workload", "said"),
+    [
+        ({"service": {"name": "a"}, "sql": {"name": "b"}}, "web", "exactly one of"),
+        ({}, "web", "exactly one of"),
+        ({"service": {"name": "a.b.c"}}, "web", "one dot at most"),
+        ({"kubernetes": {"name": "a", "kind": "deployment"}}, "web", "upper-case"),
+        ({"internet": {"ips": ["10.0.0.0/33"]}}, "web", "IPv4 or IPv6"),
+        ({"internet": {"ports": [1]}}, "web", "at least one of domains, ips"),
+        ({"service": {"name": "a"}}, "we.b", "must not contain a dot"),
+    ],
+)
+def test_02_what_is_wrong_is_refused_without_a_webhook(shop: Shop, target: Object, workload: str, said: str) -> None:
+    wrong = {
+        "apiVersion": INTENTS,
+        "kind": "ClientIntents",
+        "metadata": {"namespace": shop.namespace, "name": "wrong"},
+        "spec": {"workload": {"name": workload}, "targets": [target]},
+    }
+
+    with pytest.raises(ApiError, match=said):
+        shop.api.create(wrong)
+    assert [] == shop.api.list("admissionregistration.k8s.io/v1", "ValidatingWebhookConfiguration")
+
+
+def test_03_the_columns_work_for_an_object_nobody_has_seen_and_fill_for_one_that_was(shop: Shop) -> None:
+    shop.deploy()
+    shop.api.create(
+        {
+            "apiVersion": INTENTS,
+            "kind": "ClientIntents",
+            "metadata": {"namespace": shop.namespace, "name": "mine"},
+            "spec": {"workload": {"name": "web"}, "targets": [OTHER, CART]},
+        }
+    )
+    shop.ask("cart")
+
+    def row() -> tuple[str, ...]:
+        (only,) = shop.plane.kubectl().table("clientintents", "-n", shop.namespace, "-o", "wide")
+        return tuple(only[c] for c in ("WORKLOAD", "TARGETS", "UNDECLARED", "MODE", "READY", "UNUSED", "REASON"))
+
+    until_equal(("web", "2", "0", "Observe", "True", "1", "Declared"), row)
+    waited = shop.plane.kubectl().run("wait", "--for=condition=Ready", "ci/mine", "-n", shop.namespace, "--timeout=30s")
+    assert "clientintents.k8s.otterize.com/mine condition met\n" == waited
+
+
+def test_04_old_manifests_convert_with_a_line_for_each_loss_and_apply(shop: Shop) -> None:
+    done = run_grapevine("convert", DATA / "clientintents-v1alpha3.yaml")
+
+    converted = {doc["metadata"]["name"]: doc for doc in yaml.safe_load_all(done.stdout) if doc}
+    lost = [line for line in done.stderr.splitlines() if line.startswith("grapevine: lost: ")]
+    refused = set()
+    for name, document in converted.items():
+        try:
+            shop.api.create({**document, "metadata": {"namespace": shop.namespace, "name": name}})
+        except ApiError:
+            refused.add(name)
+    assert {"everything", "losses"} <= converted.keys(), done.stderr
+    assert {"losses"} == refused
+    assert any("ClientIntents shop/losses: " in line and "will refuse it" in line for line in lost), lost
+
+
 # --- 5: two objects
 
 
@@ -154,6 +238,50 @@ def test_05_of_two_objects_the_older_is_in_force_and_the_second_gets_conflict(sh
     assert shop.get("a-second")["spec"] == second["spec"]
     shop.api.delete(shop.get("first"))
     until_equal(("True", "Declared"), lambda: shop.ready("a-second"))
+
+
+# --- 6, 7: whose pods
+
+
+@pytest.mark.parametrize("kind", ["Deployment", "StatefulSet", "DaemonSet"])
+def test_06_a_pod_is_its_root_owners(shop: Shop, kind: str) -> None:
+    deploy(shop.api, shop.namespace, "web", shop.web_ip, kind=kind)
+    shop.ask("api.example.com")
+
+    assert {"name": "web", "kind": kind} == shop.get()["spec"]["workload"]
+
+
+@pytest.mark.parametrize(
+    ("name", "metadata", "expected"),
+    [
+        ("tool", {}, {"name": "tool", "kind": "Pod"}),
+        ("to.ol", {}, {"name": "to_ol", "kind": "Pod"}),
+        ("a", {"annotations": {"intents.otterize.com/workload-name": "named"}}, {"name": "named"}),
+        ("b", {"annotations": {"intents.otterize.com/service-name": "older"}}, {"name": "older"}),
+        ("c", {"ownerReferences": [owner_reference("Rollout", "canary")]}, {"name": "canary", "kind": "Rollout"}),
+        ("d", {"ownerReferences": [owner_reference("Job", "gone-123")]}, {"name": "gone-123", "kind": "Job"}),
+    ],
+    ids=["bare", "dotted", "annotation", "older-annotation", "unknown-root", "missing-owner"],
+)
+def test_06_a_pod_without_a_readable_root_has_a_documented_name(
+    shop: Shop, name: str, metadata: Object, expected: Object
+) -> None:
+    run_pod(shop.api, shop.namespace, name, shop.web_ip, **metadata)
+    shop.ask("api.example.com")
+
+    (only,) = shop.api.list(INTENTS, "ClientIntents", shop.namespace)
+    assert expected == only["spec"]["workload"]
+
+
+def test_07_namesakes_of_two_kinds_share_no_edge(shop: Shop) -> None:
+    deploy(shop.api, shop.namespace, "web", shop.web_ip)
+    deploy(shop.api, shop.namespace, "web", shop.cart_ip, kind="StatefulSet")
+    shop.ask("one.example.com")
+    shop.ask("two.example.com", client_ip=shop.cart_ip)
+
+    found = {o["spec"]["workload"]["kind"]: o["spec"]["targets"] for o in shop.objects()}
+    assert {"Deployment": [domain("one.example.com")], "StatefulSet": [domain("two.example.com")]} == found
+    assert ["web", "web-statefulset"] == shop.names()
 
 
 # --- 8, 9: what is written, and what is not
@@ -261,6 +389,27 @@ def test_09_names_that_are_taken_are_avoided_the_same_way_each_time(shop: Shop) 
     assert len("web-deployment-") + 8 == len(ours)
 
 
+# --- 10: how targets are named
+
+
+def test_10_a_target_elsewhere_has_its_namespace_the_api_server_its_one_name_and_a_domain_no_port(
+    shop: Shop, api: Api, plane: ControlPlane, sender: Sender, numbers: Iterator[int]
+) -> None:
+    shop.deploy()
+    elsewhere = Shop(api, plane, sender, next(numbers))
+    elsewhere.deploy()
+    shop.ask("cart", namespace=elsewhere.namespace)
+    shop.ask("kubernetes", namespace="default")
+    shop.ask("api.example.com")
+
+    assert [
+        {"kubernetes": {"name": f"cart.{elsewhere.namespace}", "kind": "Deployment"}},
+        {"service": {"name": "kubernetes.default"}},
+        domain("api.example.com"),
+    ] == shop.targets()
+    assert [{"dns": "api.example.com", "ips": ["192.0.2.1"]}] == shop.get()["status"]["resolvedIPs"]
+
+
 # --- 11: GitOps
 
 
@@ -297,3 +446,37 @@ def test_11_a_tool_that_applies_again_and_again_finds_no_difference(shop: Shop, 
         if "f:targets" in entry["fieldsV1"].get("f:spec", {})
     }
     assert {manager} == owners
+
+
+# --- 21, 22
+
+
+def test_21_objects_can_be_deleted_while_nobody_is_there(shop: Shop, operator: Operator) -> None:
+    shop.deploy()
+    shop.ask("cart")
+    assert 0 == operator.stop()
+    try:
+        shop.api.delete(shop.get())
+
+        assert [] == shop.names()
+    finally:
+        operator.start()
+
+
+def test_22_one_changed_edge_is_one_spec_and_one_status(shop: Shop, operator: Operator) -> None:
+    ips = [f"{shop.web_ip.rpartition('.')[0]}.{n}" for n in range(100, 120)]
+    for n, ip in enumerate(ips):
+        run_pod(shop.api, shop.namespace, f"client-{n}", ip)
+        shop.ask("a.example.com", "b.example.com", client_ip=ip)
+    before = writes(operator)
+
+    shop.ask("c.example.com", client_ip=ips[7])
+
+    assert {"ApplySpec": 1, "ApplyStatus": 1} == {k: v - before.get(k, 0) for k, v in writes(operator).items()}
+
+
+def writes(operator: Operator) -> dict[str, float]:
+    """Return the writes that the operator has made, by kind."""
+    prefix = 'grapevine_intents_writes_total{result="'
+    found = {k.removeprefix(prefix)[:-2]: v for k, v in operator.metrics().items() if k.startswith(prefix)}
+    return {k: v for k, v in found.items() if k.startswith("Apply")}

@@ -28,12 +28,12 @@ class Sender:
     def tell(self, *observations: Observation) -> None:
         """Send one batch, and return once all of it stands in written objects."""
         number = next(self._numbers)
-        self._post(number, observations)
-        eventually(lambda: self._post(0) >= number, timeout_s=30)
+        self._post(number, number, observations)
+        eventually(lambda: self._post(0, number) >= number, timeout_s=60)
 
-    def _post(self, seq: int, observations: tuple[Observation, ...] = ()) -> int:
+    def _post(self, seq: int, oldest: int, observations: tuple[Observation, ...] = ()) -> int:
         newest_ms = max((each.last_ms for each in observations), default=T0)
-        header = BatchHeader(self._stream, seq, 1, self._node, newest_ms, Hearing((self._source,), T0))
+        header = BatchHeader(self._stream, seq, oldest, self._node, newest_ms, Hearing((self._source,), T0))
         body = encode_batch(Batch(header, observations))
         request = urllib.request.Request(self._url, body, {"Content-Type": CONTENT_TYPE})
         with urllib.request.urlopen(request, timeout=10) as reply:
@@ -63,17 +63,22 @@ def deploy(api: Api, namespace: str, name: str, ip: str, *, kind: str = "Deploym
     owner = root
     if kind == "Deployment":
         owner = api.create(_object("apps/v1", "ReplicaSet", namespace, f"{name}-1", spec, **_owned(root)))
-    pod_spec = {**spec["template"]["spec"], "nodeName": "n1"}
     pod_name = f"{name}-0" if kind == "StatefulSet" else f"{name}-1-x"
-    pod = api.create(_object("v1", "Pod", namespace, pod_name, pod_spec, **_owned(owner), labels=labels))
-    status = {
-        "phase": "Running",
-        "startTime": "2023-11-14T22:13:20Z",
-        "podIP": ip,
-        "podIPs": [{"ip": ip}],
-    }
-    api.merge_status(pod, status)
+    run_pod(api, namespace, pod_name, ip, **_owned(owner), labels=labels)
     return root
+
+
+def run_pod(api: Api, namespace: str, name: str, ip: str, **metadata: object) -> None:
+    """Make a pod that has run at an address since before every test."""
+    spec: Object = {"containers": [{"name": "c", "image": "i"}], "nodeName": "n1"}
+    pod = api.create(_object("v1", "Pod", namespace, name, spec, **metadata))
+    started = {"phase": "Running", "startTime": "2023-11-14T22:13:20Z"}
+    api.merge_status(pod, {**started, "podIP": ip, "podIPs": [{"ip": ip}]})
+
+
+def owner_reference(kind: str, name: str, api_version: str = "example.com/v1", uid: str = "none") -> Object:
+    """Return the reference to a controller."""
+    return {"apiVersion": api_version, "kind": kind, "name": name, "uid": uid, "controller": True}
 
 
 def expose(api: Api, namespace: str, name: str, cluster_ip: str, *pods: str) -> None:
@@ -102,5 +107,4 @@ def _object(api_version: str, kind: str, namespace: str, name: str, spec: Object
 
 def _owned(owner: Object) -> Object:
     meta = owner["metadata"]
-    reference = {"apiVersion": owner["apiVersion"], "kind": owner["kind"], "name": meta["name"], "uid": meta["uid"]}
-    return {"ownerReferences": [{**reference, "controller": True}]}
+    return {"ownerReferences": [owner_reference(owner["kind"], meta["name"], owner["apiVersion"], meta["uid"])]}
