@@ -16,6 +16,7 @@ from grapevine.kube import objects
 from grapevine.kube.cluster_facts import Role
 from grapevine.kube.recognise import try_recognise
 from grapevine.model.errors import PermanentInputError
+from grapevine.model.workload import ServiceName
 from grapevine.resolver.records import (
     Endpoint,
     NodeRecord,
@@ -32,6 +33,8 @@ from grapevine.settings import ScopeSettings
 OWNER_KINDS = ("ReplicaSet", "Deployment", "StatefulSet", "DaemonSet", "Job", "CronJob")
 """Kinds of which only the metadata is read, so that PartialObjectMetadata does as well."""
 
+SERVICE_NAME_ANNOTATION = "resource.opentelemetry.io/service.name"
+SERVICE_NAMESPACE_ANNOTATION = "resource.opentelemetry.io/service.namespace"
 DISCOVER_ANNOTATION = "grapevine.dev/discover"
 """With the value `false` on a workload (or on a pod that is one), no object is made for it."""
 _TERMINAL_PHASES = frozenset({"Succeeded", "Failed"})
@@ -55,10 +58,19 @@ class DecodeError(PermanentInputError):
 class ObjectDecoder:
     """Turns one object's JSON into its record. Cheap to keep, expensive to make: one a process."""
 
-    def __init__(self, override_annotations: tuple[str, ...], scope: ScopeSettings = EVERYTHING) -> None:
-        """Take the keys of the annotations that name a pod's workload, the strongest first, and which pods count."""
+    def __init__(
+        self,
+        override_annotations: tuple[str, ...],
+        scope: ScopeSettings = EVERYTHING,
+        service_labels: tuple[str, ...] = (),
+    ) -> None:
+        """Take the keys that name a pod's workload (annotations) and its service (labels), and which pods count.
+
+        The strongest key first.
+        """
         self._override_annotations = override_annotations
         self._scope = scope
+        self._service_labels = service_labels
         self._decoders: dict[str, Callable[[Raw], Record]] = {
             "Pod": _decoder(objects.Pod, self._pod),
             "Service": _decoder(objects.Service, _service),
@@ -99,6 +111,7 @@ class ObjectDecoder:
             node=intern(pod.spec.node_name),
             is_excluded=not is_pod_in(self._scope, meta.labels or {}, annotations),
             is_kept_out=_is_kept_out(meta),
+            service=_service_name(meta, self._service_labels),
         )
 
 
@@ -213,6 +226,17 @@ def _controller(meta: objects.Meta) -> OwnerKey | None:
         if ref.controller:
             return OwnerKey(intern(ref.kind), intern(ref.name), intern(ref.uid))
     return None
+
+
+def _service_name(meta: objects.Meta, service_labels: tuple[str, ...]) -> ServiceName | None:
+    """Return what the pod says its service is called; None where it does not, as most do not.
+
+    Source: OpenTelemetry semantic conventions, "Specify resource attributes using Kubernetes annotations".
+    """
+    annotations, labels = meta.annotations or {}, meta.labels or {}
+    name = annotations.get(SERVICE_NAME_ANNOTATION) or next((labels[k] for k in service_labels if labels.get(k)), "")
+    namespace = annotations.get(SERVICE_NAMESPACE_ANNOTATION, "")
+    return ServiceName(intern(name), intern(namespace)) if name or namespace else None
 
 
 def _end_ms(status: objects.PodStatus) -> int | None:

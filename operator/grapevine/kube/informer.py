@@ -228,9 +228,10 @@ class Informers:
         *,
         on_current: OnCurrent = lambda _: None,
         scope: ScopeSettings = EVERYTHING,
+        service_labels: tuple[str, ...] = (),
     ) -> None:
-        """Take the keys of the pods' override annotations, and a clock of milliseconds since the epoch."""
-        decoder = ObjectDecoder(override_annotations, scope)
+        """Take the keys of the pods' override annotations and service labels, and a clock of ms since the epoch."""
+        decoder = ObjectDecoder(override_annotations, scope, service_labels)
         self._clock = clock
         behind = _Behind(on_current)
         self._informers = [Informer(kind, session, Cache(kind, decoder), on_records, clock, behind) for kind in kinds]

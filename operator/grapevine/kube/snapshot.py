@@ -42,7 +42,10 @@ class _Event(msgspec.Struct):
 
 
 def read_snapshot(
-    path: Path, override_annotations: tuple[str, ...], scope: ScopeSettings = EVERYTHING
+    path: Path,
+    override_annotations: tuple[str, ...],
+    scope: ScopeSettings = EVERYTHING,
+    service_labels: tuple[str, ...] = (),
 ) -> Iterator[Record]:
     """Return the records of a List of objects, JSON or YAML, in the file's order.
 
@@ -51,7 +54,7 @@ def read_snapshot(
     Raises:
         PermanentInputError: the file cannot be read, is no List, or holds no pod.
     """
-    decoder, records, rejected = ObjectDecoder(override_annotations, scope), [], 0
+    decoder, records, rejected = ObjectDecoder(override_annotations, scope, service_labels), [], 0
     listed = _read_list(path)
     for raw in listed.items:
         try:
@@ -69,7 +72,10 @@ def read_snapshot(
 
 
 def read_pod_events(
-    path: Path, override_annotations: tuple[str, ...], scope: ScopeSettings = EVERYTHING
+    path: Path,
+    override_annotations: tuple[str, ...],
+    scope: ScopeSettings = EVERYTHING,
+    service_labels: tuple[str, ...] = (),
 ) -> Iterator[Record | RecordGone]:
     """Yield the pods of a watch, one JSON event a line, oldest first; bookmarks are passed over.
 
@@ -80,7 +86,7 @@ def read_pod_events(
     Raises:
         PermanentInputError: the file cannot be read, or a line is no pod event; the text names the line.
     """
-    decoder, newest_ms = ObjectDecoder(override_annotations, scope), 0
+    decoder, newest_ms = ObjectDecoder(override_annotations, scope, service_labels), 0
     for number, line in enumerate(_read(path).splitlines(), 1):
         if not line.strip():
             continue

@@ -21,6 +21,16 @@ class WorkloadRef:
         return f"{self.namespace}/{self.kind}/{self.name}"
 
 
+@dataclass(frozen=True, slots=True)
+class ServiceName:
+    """What a pod says its service is called in telemetry: OpenTelemetry's `service.name` and `service.namespace`."""
+
+    name: str
+    """Empty where it does not say."""
+    namespace: str = ""
+    """Empty where it does not say: then that of Kubernetes."""
+
+
 @dataclass(frozen=True, slots=True, order=True)
 class ServiceRef:
     """A Kubernetes Service."""

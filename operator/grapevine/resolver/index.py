@@ -141,6 +141,10 @@ class ClusterIndex:
         """Return the DaemonSets of NodeLocal DNSCache that are there; O(owners)."""
         return self._owners.dns_caches()
 
+    def naming_pods(self) -> list[PodRecord]:
+        """Return the pods that say what their service is called in telemetry; O(pods)."""
+        return [pod for pod in self._pods.values() if pod.service]
+
     def count_pods(self) -> tuple[int, int]:
         """Return the pods there are now: with an address of their own, and on the network of their node."""
         hosts = sum(self._pods[uid].host_network for uid in self._pod_uids.values())

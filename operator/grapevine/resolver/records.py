@@ -5,6 +5,8 @@ A field more here is a field times 10,000 pods; do not add one without a rule th
 
 from dataclasses import dataclass
 
+from grapevine.model.workload import ServiceName
+
 
 @dataclass(frozen=True, slots=True)
 class OwnerKey:
@@ -41,6 +43,8 @@ class PodRecord:
     """Whether its labels or an annotation leave it out of the map, decided when the record was made."""
     is_kept_out: bool = False
     """An annotation says that no object is to be made for its workload; counts where the pod has no owner."""
+    service: ServiceName | None = None
+    """What it says its service is called in telemetry; None where it does not say."""
 
 
 @dataclass(frozen=True, slots=True)

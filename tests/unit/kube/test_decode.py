@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from grapevine.kube.decode import DecodeError, ObjectDecoder
+from grapevine.model.workload import ServiceName
 from grapevine.resolver.records import (
     Endpoint,
     NodeRecord,
@@ -293,3 +294,37 @@ def test_nodelocal_dnscache_is_known_by_its_daemonset(
 @pytest.mark.parametrize(("value", "is_kept_out"), [("false", True), ("true", False), ("False", False), ("", False)])
 def test_only_the_word_false_keeps_a_workload_out(value: str, is_kept_out: bool) -> None:
     assert pod(meta={"annotations": {"grapevine.dev/discover": value}}).is_kept_out is is_kept_out
+
+
+@pytest.mark.parametrize(
+    ("annotations", "labels", "service"),
+    [
+        (None, {"app.kubernetes.io/name": "shop"}, None),
+        ({"resource.opentelemetry.io/service.name": "basket"}, None, ServiceName("basket")),
+        ({"resource.opentelemetry.io/service.namespace": "commerce"}, None, ServiceName("", "commerce")),
+    ],
+)
+def test_a_pod_says_in_annotations_what_its_service_is_called(
+    annotations: dict[str, str] | None, labels: dict[str, str] | None, service: ServiceName | None
+) -> None:
+    assert pod(meta={"annotations": annotations, "labels": labels}).service == service
+
+
+@pytest.mark.parametrize(
+    ("annotations", "labels", "name"),
+    [
+        (None, {"instance": "shop-east", "name": "shop"}, "shop-east"),
+        (None, {"name": "shop"}, "shop"),
+        ({"resource.opentelemetry.io/service.name": "basket"}, {"name": "shop"}, "basket"),
+    ],
+)
+def test_labels_say_it_where_they_are_asked_for(
+    annotations: dict[str, str] | None, labels: dict[str, str], name: str
+) -> None:
+    meta = {"name": "p", "namespace": "n", "uid": "u", "annotations": annotations, "labels": labels}
+    record = ObjectDecoder((), service_labels=("instance", "name")).decode(
+        "Pod", json.dumps({"metadata": meta}).encode()
+    )
+
+    assert isinstance(record, PodRecord)
+    assert record.service == ServiceName(name)
