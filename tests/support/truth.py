@@ -5,6 +5,7 @@ from typing import Any
 
 import yaml
 from tests.support.objects import SHOP
+from tests.support.service_graph import DrawnEdge
 
 Intents = dict[tuple[str, str, str], frozenset[tuple[str, str, str]]]
 """(namespace, kind, name) of a client → its targets as (member, name or domain, kind)."""
@@ -14,6 +15,22 @@ def shop_truth() -> Intents:
     """Return `truth.yaml`."""
     truth = yaml.safe_load((SHOP / "truth.yaml").read_text())
     return {_client(client): frozenset(_stated(target) for target in targets) for client, targets in truth.items()}
+
+
+def shop_drawn(*, is_namespace_named: bool = False) -> set[DrawnEdge]:
+    """Return the shop's edges as a service graph draws them; nodes of the cluster are `namespace/name` if asked."""
+
+    def called(namespace: str, name: str) -> str:
+        return f"{namespace}/{name}" if is_namespace_named else name
+
+    drawn = set()
+    for (namespace, _, client), targets in shop_truth().items():
+        for member, text, _ in targets:
+            name, _, of = (text, "", "") if member == "internet" else text.partition(".")
+            server = name if member == "internet" else called(of or namespace, name)
+            inside = ("", namespace, of or namespace) if member == "kubernetes" else ("virtual_node", namespace, "")
+            drawn.add(DrawnEdge(called(namespace, client), server, *inside))
+    return drawn
 
 
 def intents_of(resources: Iterable[Mapping[str, Any]]) -> Intents:

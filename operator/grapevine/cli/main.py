@@ -27,7 +27,18 @@ _PLUGIN = "kubectl grapevine"
 """How a person calls the script `kubectl-grapevine`, which kubectl finds on PATH."""
 
 _EXTRA = frozenset(
-    {"aiohttp", "google", "kopf", "kubernetes", "msgspec", "opentelemetry", "prometheus_client", "yaml"},
+    {
+        "aiohttp",
+        "google",
+        "grpc",
+        "kopf",
+        "kubernetes",
+        "msgspec",
+        "opentelemetry",
+        "prometheus_client",
+        "requests",
+        "yaml",
+    },
 )
 """Top-level modules that only the extra `operator` installs."""
 

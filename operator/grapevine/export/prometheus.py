@@ -17,9 +17,10 @@ Provider = Callable[[], Iterable[Metric]]
 
 
 class Exposition:
-    """Renders the providers' metrics and the process's own."""
+    """Renders the providers' metrics and the process's own, and behind them what is rendered already."""
 
-    def __init__(self, providers: Sequence[Provider]) -> None:
+    def __init__(self, providers: Sequence[Provider], page: Callable[[], bytes] = bytes) -> None:
+        self._page = page
         self._registry = CollectorRegistry()
         self._registry.register(_Bridge(providers))
         for collector in (ProcessCollector, PlatformCollector, GCCollector):
@@ -27,7 +28,7 @@ class Exposition:
 
     def render(self) -> bytes:
         """Return the exposition, now."""
-        return generate_latest(self._registry)
+        return generate_latest(self._registry) + self._page()
 
 
 class _Bridge(Collector):

@@ -29,6 +29,12 @@ def test_renders_counters_and_gauges_with_and_without_a_label() -> None:
     assert any(name == "process_resident_memory_bytes" for name, _ in told)
 
 
+def test_what_is_rendered_already_stands_behind() -> None:
+    exposition = Exposition([], page=lambda: b"# TYPE graph counter\ngraph_total 3.0\n")
+
+    assert samples(exposition)["graph_total", ""] == 3
+
+
 def test_reads_the_providers_anew_each_time() -> None:
     counts = {"": 0.0}
     exposition = Exposition([lambda: [Metric("grapevine_n", "counter", "N.", dict(counts))]])
