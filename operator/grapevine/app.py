@@ -1,8 +1,8 @@
 """Composition root of `grapevine operator`: makes every part, starts them in order, ends them in reverse.
 
-Order: API server known → health → serving certificate → informers synced → map restored from ClientIntents → pipeline
-→ ingest → API → kopf. The end of any part ends the process: a new one begins from the cluster's state, which is simpler
-than mending this one.
+Order: API server known → health → serving certificate → informers synced → map restored from ClientIntents → telemetry
+→ pipeline → ingest → API → kopf. The end of any part ends the process: a new one begins from the cluster's state, which
+is simpler than mending this one.
 """
 
 import asyncio
@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING
 
 from grapevine import __version__
 from grapevine.export.prometheus import Exposition
+from grapevine.export.settings import TelemetrySettings
+from grapevine.export.telemetry import Telemetry
 from grapevine.handlers.watch import IntentsWatch
 from grapevine.ingest.authentication import Authenticator
 from grapevine.ingest.rotation import Schedule
@@ -28,6 +30,7 @@ from grapevine.kube.session import Session, preflight
 from grapevine.kube.token_review import TokenReviewer
 from grapevine.model.errors import GrapevineError
 from grapevine.pipeline import Pipeline
+from grapevine.pipeline.live_edges import LiveEdges
 from grapevine.pipeline.views import PipelineViews
 from grapevine.settings import OperatorSettings, TlsSettings
 from grapevine.web.api import ApiServer
@@ -44,18 +47,18 @@ FLUSH_TIMEOUT_S = 10.0
 _log = logging.getLogger(__name__)
 
 
-def run_operator(settings: OperatorSettings) -> int:
+def run_operator(settings: OperatorSettings, telemetry: TelemetrySettings | None = None) -> int:
     """Run until SIGTERM or SIGINT, and return 0, or 1 where a part failed (it is in the log).
 
     Raises:
         PermanentInputError: the API server, its CRD or an address to listen on is not as it must be.
         RetryableError: the API server was lost while starting.
     """
-    return asyncio.run(_run_until_told(settings))
+    return asyncio.run(_run_until_told(settings, telemetry))
 
 
-async def _run_until_told(settings: OperatorSettings) -> int:
-    serving = asyncio.create_task(_serve(settings), name="operator")
+async def _run_until_told(settings: OperatorSettings, telemetry: TelemetrySettings | None = None) -> int:
+    serving = asyncio.create_task(_serve(settings, telemetry), name="operator")
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, serving.cancel)
     try:
@@ -72,7 +75,7 @@ async def _run_until_told(settings: OperatorSettings) -> int:
     return 1  # nothing in it returns
 
 
-async def _serve(settings: OperatorSettings) -> None:
+async def _serve(settings: OperatorSettings, telemetry_settings: TelemetrySettings | None) -> None:
     """Run all parts until cancelled; what was entered or pushed last ends first."""
     async with contextlib.AsyncExitStack() as stack:
         session = await stack.enter_async_context(await Session.open(settings.kubeconfig))
@@ -91,6 +94,7 @@ async def _serve(settings: OperatorSettings) -> None:
             _now_ms,
             on_current=pipeline.on_current,
             scope=settings.resolver.scope,
+            service_labels=telemetry_settings.service_labels if telemetry_settings else (),
         )
         views = PipelineViews(pipeline, informers.failing, _now_ms)
         ingest = IngestServer(pipeline, instance, dns_pods=pipeline.dns_pods)
@@ -102,8 +106,18 @@ async def _serve(settings: OperatorSettings) -> None:
         serving = _serving_certificate(session, settings.tls) if settings.tls else None
         tls_metrics = (serving.metrics,) if serving else ()
         watch = IntentsWatch(pipeline.on_intents, session.credentials)
+        telemetry = _telemetry(pipeline, settings, telemetry_settings) if telemetry_settings else None
         exposition = Exposition(
-            (pipeline.metrics, views.metrics, informers.metrics, ingest.metrics, watch.metrics, *tls_metrics)
+            (
+                pipeline.metrics,
+                views.metrics,
+                informers.metrics,
+                ingest.metrics,
+                watch.metrics,
+                *tls_metrics,
+                *((telemetry.metrics,) if telemetry else ()),
+            ),
+            page=telemetry.page if telemetry else bytes,
         )
         health = HealthServer(missing, exposition.render)
         stack.push_async_callback(health.stop)
@@ -118,6 +132,11 @@ async def _serve(settings: OperatorSettings) -> None:
         resources = await list_intents(session)
         pipeline.restore(resources)
         _log.info("restored", extra={"clientintents": len(resources)})
+
+        if telemetry is not None:
+            stack.push_async_callback(telemetry.stop)
+            await telemetry.open()
+            stack.push_async_callback(_end, tasks.create_task(telemetry.run(), name="telemetry"))
 
         working = tasks.create_task(pipeline.run(), name="pipeline")
         stack.push_async_callback(_end, working)
@@ -134,6 +153,11 @@ async def _serve(settings: OperatorSettings) -> None:
 
         stack.push_async_callback(_end, tasks.create_task(watch.run(), name="kopf"))
         await asyncio.Event().wait()
+
+
+def _telemetry(pipeline: Pipeline, settings: OperatorSettings, telemetry: TelemetrySettings) -> Telemetry:
+    edges = LiveEdges(pipeline, settings.resolver.cluster_domain, _now_ms)
+    return Telemetry(telemetry, edges.snapshot)
 
 
 def _serving_certificate(session: Session, tls: TlsSettings) -> "ServingCertificate":

@@ -6,6 +6,7 @@ import socket
 import subprocess
 import sys
 import urllib.request
+from collections.abc import Mapping
 from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
@@ -33,11 +34,13 @@ def run_grapevine(*arguments: str | Path, timeout_s: float = 120.0) -> subproces
 class Operator:
     """`grapevine operator` on loopback ports that stay the same over a restart."""
 
-    def __init__(self, kubeconfig: Path, log: Path, **settings: str) -> None:
-        """Make one; `settings` are `GRAPEVINE_*` variables without the prefix, in lower case."""
+    def __init__(
+        self, kubeconfig: Path, log: Path, *, environ: Mapping[str, str] | None = None, **settings: str
+    ) -> None:
+        """Make one; `settings` are `GRAPEVINE_*` variables without the prefix, in lower case, `environ` any others."""
         self._kubeconfig = kubeconfig
         self._log = log
-        self._settings = {f"GRAPEVINE_{name.upper()}": value for name, value in settings.items()}
+        self._settings = {f"GRAPEVINE_{name.upper()}": value for name, value in settings.items()} | dict(environ or {})
         self._port, self._health_port, self._api_port = _free_ports(3)
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -139,6 +142,7 @@ class TlsOperator(Operator):
             tls_secret="grapevine-system/grapevine-serving",  # noqa: S106 - a name
             tls_names="localhost,grapevine-operator.grapevine-system.svc",
             park_ms="500",
+            environ=None,
             **settings,
         )
 

@@ -4,6 +4,7 @@ import argparse
 import os
 
 from grapevine.cli.map_arguments import add_map_arguments, map_flags
+from grapevine.export.settings import telemetry_settings
 from grapevine.settings import operator_settings
 
 _DESCRIPTION = """\
@@ -68,10 +69,17 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         help="questions of explain and doctor, on loopback: 127.0.0.1:8082 (env GRAPEVINE_API)",
     )
     add_map_arguments(parser)
+    parser.add_argument(
+        "--otlp",
+        metavar="URL",
+        help="OTLP collector for the edges as spans, like http://collector:4318 (env OTEL_EXPORTER_OTLP_ENDPOINT; "
+        "all OTEL_EXPORTER_OTLP_* are heeded)",
+    )
 
 
 def run(args: argparse.Namespace) -> int:
     """Run the operator until it is told to stop; return 0 then, and 1 where a part of it failed."""
+    telemetry = telemetry_settings(os.environ, endpoint=args.otlp)
     settings = operator_settings(
         os.environ,
         kubeconfig=args.kubeconfig,
@@ -84,4 +92,4 @@ def run(args: argparse.Namespace) -> int:
     )
     from grapevine.app import run_operator
 
-    return run_operator(settings)
+    return run_operator(settings, telemetry)

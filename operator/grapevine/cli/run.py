@@ -3,6 +3,7 @@
 import argparse
 import asyncio
 import itertools
+import os
 import sys
 import time
 from collections.abc import Iterator
@@ -16,10 +17,12 @@ from grapevine.cli.findings import finding_lines
 from grapevine.cli.intents_table import intents_table
 from grapevine.cli.map_arguments import add_map_arguments, map_flags
 from grapevine.cli.report import blind_lines, edge_lines, input_line
+from grapevine.export.settings import TelemetrySettings, telemetry_settings
 from grapevine.kube.directory import IntentsDirectory
 from grapevine.kube.snapshot import read_pod_events, read_snapshot
 from grapevine.model.errors import GrapevineError, RetryableError
 from grapevine.pipeline import Pipeline
+from grapevine.pipeline.live_edges import LiveEdges
 from grapevine.pipeline.views import PipelineViews
 from grapevine.resolver.records import Record, RecordGone
 from grapevine.settings import OperatorSettings, ReconcileSettings, ResolverSettings, operator_settings
@@ -69,6 +72,11 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     add_map_arguments(parser)
     parser.add_argument("--doctor", action="store_true", help="say as well what this map does not see")
     parser.add_argument(
+        "--otlp",
+        metavar="URL",
+        help="send every edge to this OTLP collector too, stamped now, like http://127.0.0.1:4318",
+    )
+    parser.add_argument(
         "--explain",
         nargs=2,
         metavar=("CLIENT", "TARGET"),
@@ -83,13 +91,14 @@ def run(args: argparse.Namespace) -> int:
         PermanentInputError: a file cannot be used, or `--explain` names no client.
     """
     asked = parse_client(args.explain[0], "", "--explain") if args.explain else None
+    telemetry = telemetry_settings(os.environ, endpoint=args.otlp) if args.otlp else None
     settings = operator_settings({}, allow_plain_http=False, **map_flags(args))
     settings = replace(settings, reconcile=_AT_ONCE)
     now_ms = _now_ms()
     directory = IntentsDirectory(args.out, now_ms)
     before = {(o["metadata"]["namespace"], o["metadata"]["name"]) for o in directory}
     replay = Replay(args.pcap, lambda line: print(f"grapevine: {line}", file=sys.stderr))
-    pipeline = asyncio.run(_map(args, settings, directory, replay))
+    pipeline = asyncio.run(_map(args, settings, directory, replay, telemetry))
     print(input_line(replay.counters.snapshot()), end="\n\n")
     seen = [o for o in directory if o.get("status")]
     print(intents_table(seen, now_ms))
@@ -101,6 +110,8 @@ def run(args: argparse.Namespace) -> int:
     if asked:
         explanation = pipeline.explainer.explain(asked.namespace, asked.name, asked.kind, args.explain[1])
         print("", *explanation_lines(to_json(explanation)), sep="\n")
+    if telemetry:
+        print("", asyncio.run(_send(pipeline, settings, telemetry)), sep="\n")
     left = len(before - {(o["metadata"]["namespace"], o["metadata"]["name"]) for o in seen})
     print(f"\n{len(seen)} ClientIntents in {args.out}/" + (f", {left} more from earlier runs" if left else ""))
     print(_NEXT.format(out=args.out, example=seen[0]["metadata"]["name"] if seen else "NAME"))
@@ -108,11 +119,16 @@ def run(args: argparse.Namespace) -> int:
 
 
 async def _map(
-    args: argparse.Namespace, settings: OperatorSettings, directory: IntentsDirectory, replay: Replay
+    args: argparse.Namespace,
+    settings: OperatorSettings,
+    directory: IntentsDirectory,
+    replay: Replay,
+    telemetry: TelemetrySettings | None,
 ) -> Pipeline:
     """Feed the pipeline with the files, let it write, and return it."""
     pipeline = Pipeline(settings, directory, _now_ms)
-    records = _records(args, settings.resolver)
+    labels = telemetry.service_labels if telemetry else ()
+    records = _records(args, settings.resolver, labels)
     while chunk := list(itertools.islice(records, _RECORDS_AT_ONCE)):
         pipeline.on_records(chunk)
     for resource in directory:
@@ -138,11 +154,26 @@ async def _feed(pipeline: Pipeline, replay: Replay) -> None:
             await pipeline.drain()
 
 
-def _records(args: argparse.Namespace, settings: ResolverSettings) -> Iterator[Record | RecordGone]:
+async def _send(pipeline: Pipeline, settings: OperatorSettings, telemetry: TelemetrySettings) -> str:
+    """Send the whole map once, as if it were seen now, and return what to say of that.
+
+    Raises:
+        GrapevineError: the collector did not take it.
+    """
+    from grapevine.export.once import send_once
+
+    edges = LiveEdges(pipeline, settings.resolver.cluster_domain, _now_ms)
+    return send_once(telemetry, await edges.snapshot())
+
+
+def _records(
+    args: argparse.Namespace, settings: ResolverSettings, service_labels: tuple[str, ...]
+) -> Iterator[Record | RecordGone]:
     """Yield what was, then what is: the snapshot is newer than the events."""
+    given = (settings.override_annotations, settings.scope, service_labels)
     if args.pod_events:
-        yield from read_pod_events(args.pod_events, settings.override_annotations, settings.scope)
-    yield from read_snapshot(args.cluster, settings.override_annotations, settings.scope)
+        yield from read_pod_events(args.pod_events, *given)
+    yield from read_snapshot(args.cluster, *given)
 
 
 def _now_ms() -> int:

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from grapevine.cli.main import main
+from grapevine.export.settings import TelemetrySettings
 from grapevine.settings import OperatorSettings
 
 
@@ -14,9 +15,26 @@ from grapevine.settings import OperatorSettings
 def started(monkeypatch: pytest.MonkeyPatch) -> list[OperatorSettings]:
     """The settings the operator was run with, instead of running it."""
     settings: list[OperatorSettings] = []
-    monkeypatch.setattr("grapevine.app.run_operator", lambda each: settings.append(each) or 0)
+    monkeypatch.setattr("grapevine.app.run_operator", lambda each, _: settings.append(each) or 0)
     monkeypatch.setattr("grapevine.cli.logs.configure", lambda level, style: None)
     return settings
+
+
+def test_telemetry_is_sent_where_the_flag_or_the_environment_says(monkeypatch: pytest.MonkeyPatch) -> None:
+    sent_to: list[str] = []
+
+    def run(_: OperatorSettings, telemetry: TelemetrySettings | None) -> int:
+        sent_to.append(telemetry.traces.url if telemetry and telemetry.traces else "")
+        return 0
+
+    monkeypatch.setattr("grapevine.app.run_operator", run)
+    monkeypatch.setattr("grapevine.cli.logs.configure", lambda level, style: None)
+    main(["operator"])
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", "http://collector:4318")
+    main(["operator"])
+    main(["operator", "--otlp", "http://other:4318"])
+
+    assert ["", "http://collector:4318/v1/traces", "http://other:4318/v1/traces"] == sent_to
 
 
 def test_a_flag_wins_over_its_variable(started: list[OperatorSettings], monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,14 +2,17 @@
 
 import json
 import shutil
+import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
+from tests.support.collector import http_collector
 from tests.support.golden import check_golden_tree, read_tree
 from tests.support.objects import SHOP
-from tests.support.truth import intents_of, shop_truth
+from tests.support.service_graph import CONNECTOR, TEMPO, Flavour, ServiceGraph
+from tests.support.truth import intents_of, shop_drawn, shop_truth
 from tests.support.worker import worker_capture
 
 from grapevine.cli.main import main
@@ -18,7 +21,7 @@ from grapevine.insight.doctor import CODES
 FILES = {"pcap": SHOP / "capture.pcap", "cluster": SHOP / "cluster.json", "pod-events": SHOP / "pod-events.jsonl"}
 
 
-def run(out: Path, **files: Path | None) -> int:
+def run(out: Path, **files: Path | str | None) -> int:
     """Run the command on the shop's files, some of them replaced, or left out with None."""
     given = FILES | {name.replace("_", "-"): path for name, path in files.items()}
     flags = [word for name, path in given.items() if path for word in (f"--{name}", str(path))]
@@ -37,6 +40,36 @@ def test_finds_exactly_who_talks_to_whom_in_the_shop(shop: Path) -> None:
 
     assert found == shop_truth()
     assert (len(found), sum(map(len, found.values()))) == (13, 21)
+
+
+@pytest.mark.parametrize("flavour", [TEMPO, CONNECTOR])
+def test_a_collector_draws_exactly_the_shop(
+    flavour: Flavour, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("OTEL_METRICS_EXPORTER", "otlp")
+    with http_collector() as collector:
+        assert run(tmp_path / "intents", otlp=collector.url) == 0
+
+    graph = ServiceGraph(flavour)
+    for each in collector.traces:
+        graph.push_bytes(each.message, each.at_ns / 1e9)
+    graph.expire(time.time() + 60)
+    assert shop_drawn() == set(graph.edges)
+    assert (0, 0, 0) == (graph.dropped, graph.discarded, graph.expired)
+    assert {f"{edge.client} → {edge.server}" for edge in shop_drawn()} == set(collector.points()[-1])
+    assert "21 edges sent to http://127.0.0.1" in capsys.readouterr().out
+
+
+def test_a_collector_that_is_not_there_is_one_line(
+    tmp_path: Path, unused_tcp_port: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_TIMEOUT", "1")
+
+    assert run(tmp_path / "intents", otlp=f"http://127.0.0.1:{unused_tcp_port}") == 2
+
+    error = capsys.readouterr().err
+    assert f"http://127.0.0.1:{unused_tcp_port}/v1/traces: the telemetry was not taken" in error
+    assert "Traceback" not in error
 
 
 def test_writes_the_golden_files_byte_for_byte(shop: Path) -> None:

@@ -1,0 +1,58 @@
+"""The map as telemetry reads it: implements `export.telemetry.Source`."""
+
+import asyncio
+import time
+from collections.abc import Callable
+
+from grapevine.export.snapshot import SeenEdge, Snapshot
+from grapevine.model.edge import Edge
+from grapevine.model.target import InternetTarget, ServiceDestination
+from grapevine.model.workload import ServiceName, WorkloadRef
+from grapevine.pipeline.pipeline import Pipeline
+from grapevine.resolver.names import destinations_of
+
+_SLICE_S = 0.005
+"""Longest that the loop is kept at once: ten thousand edges take 0.2 s."""
+
+
+class LiveEdges:
+    """Reads a pipeline's graph in slices; `clock` gives milliseconds since the epoch."""
+
+    def __init__(self, pipeline: Pipeline, domain: str, clock: Callable[[], int]) -> None:
+        self._pipeline = pipeline
+        self._domain = domain
+        self._clock = clock
+
+    async def snapshot(self) -> Snapshot:
+        """Return every edge; other work goes on between two clients, so it is a moment of seconds, not of one."""
+        at_ms = self._clock()
+        edges: list[SeenEdge] = []
+        slice_end_s = time.monotonic() + _SLICE_S
+        for client in self._pipeline.graph.clients:
+            for edge in self._pipeline.graph.edges(client):
+                is_live = edge.state == "active"
+                edges.append(SeenEdge(edge, is_live, self._port(edge) if is_live else 0))
+            if time.monotonic() > slice_end_s:
+                await asyncio.sleep(0)
+                slice_end_s = time.monotonic() + _SLICE_S
+        return Snapshot(at_ms, edges, self._service_names())
+
+    def _port(self, edge: Edge) -> int:
+        """Return the port connected to, or else the Service's, where there is one."""
+        if edge.ports or isinstance(edge.target, InternetTarget):
+            return edge.ports[0] if len(edge.ports) == 1 else 0
+        asked = destinations_of(edge.names, edge.target, self._domain)
+        services = (each for each in asked if isinstance(each, ServiceDestination))
+        ports = {port for each in services for port in self._pipeline.index.ports_of(each)}
+        return ports.pop() if len(ports) == 1 else 0
+
+    def _service_names(self) -> dict[WorkloadRef, ServiceName]:
+        """Return what workloads say they are called, each by its newest pod that does."""
+        index, newest = self._pipeline.index, dict[WorkloadRef, tuple[int, ServiceName]]()
+        for pod in index.naming_pods():
+            if pod.service is None:
+                continue
+            ref, start_ms = index.workload_of(pod)[0], pod.start_ms or 0
+            if ref not in newest or newest[ref][0] < start_ms:
+                newest[ref] = (start_ms, pod.service)
+        return {ref: name for ref, (_, name) in newest.items()}

@@ -1,0 +1,125 @@
+"""Edges on their way to a collector: the operator on a real API server, and a decoder that is not ours."""
+
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from tests.support.builders import a_workload, an_edge, to_workload
+from tests.support.collector import Collector, http_collector
+from tests.support.controlplane import ControlPlane
+from tests.support.eventually import eventually
+from tests.support.objects import SHOP, install_crd, load_cluster, replay_pod_events
+from tests.support.processes import Operator, start_capture
+from tests.support.rotel import Rotel, running_rotel
+from tests.support.service_graph import CONNECTOR, TEMPO, DrawnEdge, Flavour, ServiceGraph
+from tests.support.telemetry import a_snapshot
+from tests.support.truth import shop_drawn
+
+from grapevine.export.once import send_once
+from grapevine.export.settings import SignalSettings, TelemetrySettings
+from grapevine.model.target import InternetTarget
+
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(300)]
+
+TICK_S = 15
+
+
+def drawn(collector: Collector, flavour: Flavour = TEMPO) -> set[DrawnEdge]:
+    graph = ServiceGraph(flavour)
+    for each in list(collector.traces):
+        graph.push_bytes(each.message, each.at_ns / 1e9)
+    graph.expire(time.time() + 60)
+    assert (0, 0, 0) == (graph.dropped, graph.discarded, graph.expired)
+    return set(graph.edges)
+
+
+def test_a15_a_collector_gets_a_pair_an_edge_with_namespaces_and_the_metrics(
+    fresh_control_plane: ControlPlane, tmp_path: Path
+) -> None:
+    with fresh_control_plane.api() as api:
+        install_crd(api)
+        loaded = load_cluster(api)
+        for _ in replay_pod_events(api, loaded=loaded):
+            pass
+    with http_collector() as collector:
+        operator = Operator(
+            fresh_control_plane.kubeconfig(),
+            tmp_path / "operator.log",
+            environ={"OTEL_EXPORTER_OTLP_ENDPOINT": collector.url, "OTEL_METRICS_EXPORTER": "otlp"},
+            park_ms="500",
+            graph_metrics="1",
+            cluster_name="east",
+            otlp_interval_s=str(TICK_S),
+            otlp_service_name_format="namespace/name",
+        )
+        with operator:
+            capture = start_capture(SHOP / "capture.pcap", operator.url)
+            output, _ = capture.communicate(timeout=180)
+            assert capture.returncode == 0, output
+            truth = shop_drawn(is_namespace_named=True)
+
+            eventually(lambda: truth == drawn(collector), timeout_s=4 * TICK_S)
+            eventually(lambda: truth == drawn(collector, CONNECTOR), timeout_s=TICK_S)
+            eventually(lambda: _has_counts(collector, truth), timeout_s=4 * TICK_S)
+            page = eventually(lambda: _on_page(operator, truth), timeout_s=4 * TICK_S)
+            assert all(count > 0 for count in page.values())
+            assert {each.client for each in truth} > {"storefront/web", "orders/checkout"}
+            assert 0 == operator.stop()
+
+    assert operator.log_text().count("Traceback") == 0
+    last = collector.points()[-1]
+    assert {f"{edge.client} → {edge.server}" for edge in truth} == set(last)
+
+
+def _has_counts(collector: Collector, truth: set[DrawnEdge]) -> bool:
+    """Whether every edge began with zero and has a count."""
+    series = {f"{edge.client} → {edge.server}" for edge in truth}
+    told = collector.points()
+    first = {name: next((points[name].as_int for points in told if name in points), -1) for name in series}
+    return bool(told) and {0} == set(first.values()) and all(told[-1][name].as_int for name in series)
+
+
+def _on_page(operator: Operator, truth: set[DrawnEdge]) -> dict[str, float]:
+    """Return the edges' values on `/metrics`, once they are all there with a count."""
+    name = "traces_service_graph_request_total{"
+    shown = {series: value for series, value in operator.metrics().items() if series.startswith(name)}
+    return shown if len(truth) == len(shown) and all(shown.values()) else {}
+
+
+@pytest.fixture(scope="module")
+def passed_on(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Rotel, Collector]]:
+    """A rotel, and the collector it passes on to."""
+    with http_collector() as collector, running_rotel(collector.url, tmp_path_factory.mktemp("rotel")) as rotel:
+        yield rotel, collector
+
+
+@pytest.mark.parametrize("name", ["http none", "http gzip", "grpc none", "grpc gzip"])
+def test_a_decoder_that_is_not_ours_reads_the_same(name: str, passed_on: tuple[Rotel, Collector]) -> None:
+    (rotel, collector), (protocol, compression) = passed_on, name.split()
+    client = a_workload(name.replace(" ", "-"))
+    edges = [
+        an_edge(to_workload("cart", namespace="orders"), client=client, count=3),
+        an_edge(InternetTarget("api.example.com"), client=client),
+    ]
+    url = rotel.grpc_url if protocol == "grpc" else rotel.http_url
+    signal = SignalSettings(url, is_insecure=True, compression=compression)  # type: ignore[arg-type]
+    if protocol == "grpc":
+        settings = TelemetrySettings(traces=replace(signal, protocol="grpc"), metrics=replace(signal, protocol="grpc"))
+    else:
+        traces, metrics = (replace(signal, url=f"{url}/v1/{each}") for each in ("traces", "metrics"))
+        settings = TelemetrySettings(traces=traces, metrics=metrics)
+
+    send_once(settings, a_snapshot(edges))
+
+    wanted = {
+        DrawnEdge(client.name, "cart", "", "shop", "orders"),
+        DrawnEdge(client.name, "api.example.com", "virtual_node", "shop"),
+    }
+    eventually(lambda: wanted <= drawn(collector), timeout_s=30)
+    eventually(lambda: 3 in _values(collector, f"{client.name} → cart"), timeout_s=30)
+
+
+def _values(collector: Collector, series: str) -> set[int]:
+    return {points[series].as_int for points in list(collector.points()) if series in points}
