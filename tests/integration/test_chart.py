@@ -18,6 +18,7 @@ from tests.support.manifests import COMPONENTS, DEPLOY, OVERLAYS, Object, contai
 from grapevine import __version__
 from grapevine.capture.settings import CaptureSettings, load_settings
 from grapevine.cli.capture import add_parser
+from grapevine.export.settings import telemetry_settings
 from grapevine.model.identity import ObjectName
 from grapevine.settings import operator_settings
 
@@ -77,6 +78,16 @@ EVERYTHING: Object = {
         "container": "dns",
         "windowMs": 4_000,
     },
+    "otlp": {
+        "endpoint": "http://tempo.observability:4317",
+        "protocol": "grpc",
+        "metrics": True,
+        "headersSecret": {"name": "tempo-token", "key": "otlp"},
+        "clusterName": "east",
+        "serviceNameFormat": "namespace/name",
+        "intervalSeconds": 60,
+        "graphMetrics": True,
+    },
     "openshift": {"enabled": True},
     "podMonitor": {"enabled": True, "labels": {"release": "prometheus"}},
     "networkPolicies": {"enabled": True, "nodeCIDRs": ["192.0.2.0/24", "2001:db8::/64"]},
@@ -128,12 +139,15 @@ def normal(objects: Iterable[Object]) -> dict[str, Object]:
 
 
 def env_of(container: Object) -> dict[str, str]:
-    """Return a container's variables; those of a field of the pod are its path."""
-    listed = [
-        (each["name"], each.get("value") or each["valueFrom"]["fieldRef"]["fieldPath"]) for each in container["env"]
-    ]
+    """Return a container's variables; those of a field of the pod are its path, of a Secret its name and key."""
+    listed = [(each["name"], each.get("value") or _referred(each["valueFrom"])) for each in container["env"]]
     assert len(dict(listed)) == len(listed), "a variable is there twice"
     return dict(listed)
+
+
+def _referred(source: Object) -> str:
+    secret = source.get("secretKeyRef")
+    return f"{secret['name']}={secret['key']}" if secret else str(source["fieldRef"]["fieldPath"])
 
 
 def named(objects: Sequence[Object], name: str) -> Object:
@@ -244,6 +258,20 @@ def test_settings_reach_the_operator(helm: Helm) -> None:
     accounts = (ObjectName("grapevine-capture", "grapevine-capture"), ObjectName("elsewhere", "capture"))
     assert accounts == settings.tls.accounts
     assert f"registry.example.com/team/grapevine/operator:{__version__}" == container["image"]
+
+
+def test_settings_reach_telemetry(helm: Helm) -> None:
+    assert telemetry_settings(env_of(named(template(helm), "operator"))) is None
+
+    telemetry = telemetry_settings(env_of(named(template(helm, EVERYTHING), "operator")))
+
+    assert telemetry is not None
+    assert telemetry.traces is not None
+    assert telemetry.metrics is not None
+    assert ("http://tempo.observability:4317", "grpc") == (telemetry.traces.url, telemetry.traces.protocol)
+    assert {"tempo-token": "otlp"} == dict(telemetry.traces.headers)
+    assert ("east", "namespace/name", 60) == (telemetry.cluster, telemetry.name_format, telemetry.tick_s)
+    assert telemetry.is_graph_on_metrics_page
 
 
 def capture_settings(container: Object) -> CaptureSettings:
