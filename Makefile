@@ -148,6 +148,11 @@ N ?= 200000
 fuzz: $(VENV)/.fuzz ## Fuzz what reads bytes from outside in capture, N=200000 frames, messages and lines in all
 	@$(BIN)/python -m tests.fuzz --items $(N) $(ARGS)
 
+.PHONY: oracle
+oracle: N = 1000000
+oracle: init ## Judge identity by the truth in random worlds, N=1000000 look-ups of pods that share addresses
+	@$(BIN)/python -m tests.oracle --observations $(N) $(ARGS)
+
 .PHONY: clean
 clean: ## Delete what make made here (.venv, out, caches); the control plane stays in the user's cache
 	@rm -rf $(VENV) out build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -26,8 +26,8 @@ print(platform.python_version(), min(measure() for _ in range(50)) * 1e5)
 _INTRO: Final = """\
 # Benchmarks
 
-Written by `make bench ARGS=--record`, and `make soak`, `make fuzz` with the same; each part runs alone as
-`make bench ARGS=NAME`. Machines are shared and noisy: compare figures of one section only. Bounds: DESIGN §5.
+Written by `make bench ARGS=--record`, and `make soak`, `make fuzz`, `make oracle` with the same; each part runs alone
+as `make bench ARGS=NAME`. Machines are shared and noisy: compare figures of one section only. Bounds: DESIGN §5.
 `make bench ARGS='live --python /usr/bin/python3'` measures capture on another interpreter than the one of `.venv`.
 """
 

@@ -24,7 +24,7 @@ def run() -> list[tuple[str, str]]:
     """Measure 1,000 workloads with 20 targets each."""
     index = ClusterIndex(DOMAIN)
     began = time.process_time()
-    index.apply(records())
+    index.apply(records(), 0)
     index_s = time.process_time() - began
     resolver, graph = Resolver(index, cluster_domain=DOMAIN), GraphStore(DOMAIN, GraphSettings())
     seen = observations()

@@ -81,6 +81,9 @@ class ResolverSettings:
     """Grapevine's own namespace, whose look-ups are not part of the map; empty outside a cluster."""
     tombstone_s: int = 600
     """How long a finished pod's address is remembered, seconds of observation time: what a late batch may be behind."""
+    settle_ms: int = 2_000
+    """How long what was just heard waits before it is decided whose it is: what the watch may be behind with telling
+    that an address changed hands. What is older by more than clocks may be off (a file) waits for nothing."""
     park_ms: int = 5_000
     """How long an observation waits for an object the informers have not delivered yet; they may lag by seconds."""
     max_parked: int = 20_000
@@ -157,8 +160,10 @@ class ReconcileSettings:
 class IngestSettings:
     """The door for batches."""
 
-    max_queued_batches: int = 256
-    """Batches accepted and not yet processed; over it the answer is 429."""
+    max_queued_batches: int = 4_096
+    """Batches accepted and not yet processed, those that settle among them; over it the answer is 429."""
+    max_queued_observations: int = 60_000
+    """The same in observations: the settle time at 20,000/s and half of it more; 50 MiB."""
     max_streams: int = 5_000
     """Capture processes remembered for deduplication; the one silent longest is forgotten."""
 
@@ -292,6 +297,8 @@ def _resolver_settings(environ: Mapping[str, str], value: Callable[[str, str], s
         resolver = replace(resolver, cluster_domain=domain.strip(".").lower())
     if annotation := environ.get("GRAPEVINE_WORKLOAD_NAME_ANNOTATION"):
         resolver = replace(resolver, override_annotations=(annotation, *resolver.override_annotations))
+    if settle_ms := environ.get("GRAPEVINE_SETTLE_MS"):
+        resolver = replace(resolver, settle_ms=_parse_count(settle_ms, "GRAPEVINE_SETTLE_MS"))
     if park_ms := environ.get("GRAPEVINE_PARK_MS"):
         resolver = replace(resolver, park_ms=_parse_count(park_ms, "GRAPEVINE_PARK_MS"))
     if dns_servers := value("dns_servers", "GRAPEVINE_DNS_SERVERS"):

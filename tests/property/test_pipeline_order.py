@@ -24,6 +24,7 @@ from grapevine.wire.schema import Batch
 SETTINGS = OperatorSettings(
     reconcile=ReconcileSettings(coalesce_ms=0, refresh_ms=1, refresh_share_ms=0, writes_per_s=0)
 )
+NOW = T0 + 10**12
 _OVERRIDES = SETTINGS.resolver.override_annotations
 
 
@@ -45,7 +46,7 @@ def observations() -> tuple[DnsObservation, ...]:
 
 async def mapped(batches: list[Batch]) -> tuple[FakeWriter, Pipeline]:
     writer = FakeWriter()
-    pipeline = Pipeline(SETTINGS, writer, lambda: T0 + 10**12)
+    pipeline = Pipeline(SETTINGS, writer, lambda: NOW)
     pipeline.on_records(records())
     task = asyncio.create_task(pipeline.run())
     try:
@@ -76,7 +77,7 @@ def cut(facts: tuple[Observation, ...], random: Random, size: int) -> list[Batch
     shuffled = list(facts)
     random.shuffle(shuffled)
     cuts = [shuffled[i : i + size] for i in range(0, len(shuffled), size)]
-    batches = [a_batch(*each, seq=n, node="") for n, each in enumerate(cuts, 1)]
+    batches = [a_batch(*each, seq=n, node="", clock_ms=NOW) for n, each in enumerate(cuts, 1)]
     random.shuffle(batches)
     return batches
 
@@ -93,7 +94,9 @@ def evidence(writer: FakeWriter) -> list[Any]:
 @cache
 def evidence_in_order() -> list[Any]:
     facts = sorted((*observations(), *connections()), key=lambda each: each.first_ms)
-    writer, pipeline = asyncio.run(mapped([a_batch(*facts[n : n + 500], seq=n + 1) for n in range(0, len(facts), 500)]))
+    writer, pipeline = asyncio.run(
+        mapped([a_batch(*facts[n : n + 500], seq=n + 1, clock_ms=NOW) for n in range(0, len(facts), 500)])
+    )
     assert {u.address for c in pipeline.graph.clients for u in pipeline.graph.unnamed(c)} == {"203.0.113.200"}
     edges = [item for o in writer.objects.values() for item in o["status"]["observed"] if "target" in item]
     assert {tuple(edge["evidence"]) for edge in edges} == {("connection", "dns")}
@@ -109,7 +112,7 @@ def test_any_order_and_any_cut_give_the_shops_edges_and_its_one_dead_dependency(
 
     assert intents_of(writer.objects.values()) == shop_truth()
     assert [d.name for c in pipeline.graph.clients for d in pipeline.graph.dead(c)] == ["reccomendations"]
-    assert pipeline.offer(a_batch(seq=0)) == len(batches)
+    assert pipeline.offer(a_batch(seq=0, clock_ms=NOW)) == len(batches)
 
 
 @settings(max_examples=10, suppress_health_check=[HealthCheck.too_slow])

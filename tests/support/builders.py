@@ -41,6 +41,8 @@ from grapevine.settings import GraphSettings
 from grapevine.wire.schema import Batch, BatchHeader, Hearing
 
 T0 = 1_700_000_000_000
+LATER = T0 + 10**8
+"""When a cluster was seen whose history is told at once."""
 DOMAIN = "cluster.local"
 CLIENT_IP = "10.0.0.9"
 HEARD = Age(("packet",))
@@ -118,9 +120,9 @@ def a_slice(
 
 
 def an_index(*records: Record | RecordGone) -> ClusterIndex:
-    """Return an index fed with the records, in order."""
+    """Return an index fed with the records, in order, long after what they tell of."""
     index = ClusterIndex(DOMAIN)
-    index.apply(records)
+    index.apply(records, LATER)
     return index
 
 
@@ -167,9 +169,16 @@ def a_dial(
     return ConnObservation(first_ms, last_ms, count, client_ip, dst_ip, dst_port, "tcp", source)
 
 
-def a_batch(*observations: Observation, stream: str = "s", seq: int = 1, oldest: int = 1, node: str = "n1") -> Batch:
+def a_batch(
+    *observations: Observation,
+    stream: str = "s",
+    seq: int = 1,
+    oldest: int = 1,
+    node: str = "n1",
+    clock_ms: int = T0 + 10_000,
+) -> Batch:
     """Return a batch of these observations."""
-    header = BatchHeader(stream, seq, oldest, node, T0 + 2_000, Hearing(("packet",), T0))
+    header = BatchHeader(stream, seq, oldest, node, clock_ms, Hearing(("packet",), T0))
     return Batch(header, observations)
 
 

@@ -110,8 +110,9 @@ class Sender:
             due_s = self._heard_s + (DRAIN_HEARTBEAT_S if self.is_draining else HEARTBEAT_S)
             if now_s < due_s:
                 return due_s - now_s
-            kept = Kept(self._heartbeat(), b"")
-        body = kept.encode(oldest, self._counters.snapshot(), deflate=self._deflate)
+        now = self._heartbeat()
+        kept = kept or Kept(now, b"")
+        body = kept.encode(oldest, now.clock_ms, self._counters.snapshot(), deflate=self._deflate)
         try:
             self._handle(kept.header.seq, self._post(body), now_s)
         except RetryableError as e:

@@ -1,7 +1,7 @@
 """Batches between being cut and being durable, in order and within a bound. Pure; not thread-safe.
 
-What is kept is the encoded records (a tenth of the objects) and the header as a value, for its `oldest` must be true
-when it is sent, not when it was cut.
+What is kept is the encoded records (a tenth of the objects) and the header as a value, for its `oldest` and clock must
+be true when it is sent, not when it was cut.
 """
 
 import zlib
@@ -29,9 +29,10 @@ class Kept:
         """Return the memory it is taken to cost."""
         return HEADER_BYTES + len(self.records)
 
-    def encode(self, oldest: int, counters: Mapping[str, int], *, deflate: bool) -> bytes:
-        """Return the request body, with `oldest` as of now and the sender's own counters beside capture's."""
-        header = replace(self.header, oldest=oldest, counters={**self.header.counters, **counters})
+    def encode(self, oldest: int, clock_ms: int, counters: Mapping[str, int], *, deflate: bool) -> bytes:
+        """Return the request body, with `oldest` and clock as of now and the sender's own counters beside capture's."""
+        counters = {**self.header.counters, **counters}
+        header = replace(self.header, oldest=oldest, clock_ms=clock_ms, counters=counters)
         body = encode_batch(Batch(header, ())) + self.records
         return zlib.compress(body, 1) if deflate else body
 

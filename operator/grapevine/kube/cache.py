@@ -90,6 +90,10 @@ class Cache:
         self._decoder = decoder
         self._records: dict[tuple[str, str], Record] = {}
         self._listed: set[tuple[str, str]] = set()
+        self._heard_ms = 0
+        """When a list was complete or the watch told anything: everything known was there then."""
+        self._known_ms = 0
+        """The same before the list or event at hand."""
 
     def __len__(self) -> int:
         return len(self._records)
@@ -97,6 +101,7 @@ class Cache:
     def begin_list(self) -> None:
         """Forget what an unfinished list has shown; the records stay."""
         self._listed.clear()
+        self._known_ms = self._heard_ms
 
     def apply_page(self, body: bytes, now_ms: int) -> Page:
         """Take one page of a list.
@@ -120,7 +125,8 @@ class Cache:
         """Sweep: drop and return what the list, complete now, has not shown."""
         missing = [key for key in self._records if key not in self._listed]
         self._listed = set()
-        return [_gone_unseen(self._records.pop(key), now_ms) for key in missing]
+        self._heard_ms = now_ms
+        return [_gone_unseen(self._records.pop(key), now_ms, self._known_ms) for key in missing]
 
     def apply_event(self, line: bytes, now_ms: int) -> Event:
         """Take one line of a watch.
@@ -136,6 +142,7 @@ class Cache:
             raise RetryableError(f"GET {self.kind.path}: the watch sent no event: {error}") from error
         if event.type == "ERROR":
             raise errors.watch_refusal(self.kind.path, event.object)
+        self._known_ms, self._heard_ms = self._heard_ms, now_ms
         record = None if event.type == "BOOKMARK" else self._try_decode(event.object)
         if record is None:
             return Event((), version)
@@ -151,7 +158,7 @@ class Cache:
             return []
         self._records[key] = record
         if isinstance(known, PodRecord | OwnerRecord) and known.uid != getattr(record, "uid", ""):
-            return [_gone_unseen(known, now_ms), record]  # deleted and made again while we did not look
+            return [_gone_unseen(known, now_ms, self._known_ms), record]  # deleted and made again while we did not look
         return [record]
 
     def _try_decode(self, raw: msgspec.Raw) -> Record | None:
@@ -166,7 +173,8 @@ def _key(record: Record) -> tuple[str, str]:
     return getattr(record, "namespace", ""), record.name
 
 
-def _gone_unseen(record: Record, now_ms: int) -> RecordGone:
+def _gone_unseen(record: Record, now_ms: int, known_ms: int) -> RecordGone:
     """Return the end of an object nobody saw go: now at the latest, and not after its deletion timestamp."""
     deletion_ms = record.deletion_ms if isinstance(record, PodRecord) else None
-    return RecordGone(record, now_ms if deletion_ms is None else min(now_ms, deletion_ms))
+    at_ms = now_ms if deletion_ms is None else min(now_ms, deletion_ms)
+    return RecordGone(record, at_ms, min(known_ms, at_ms))

@@ -14,6 +14,7 @@ from grapevine.model.observation import ConnObservation, DnsObservation, Observa
 from grapevine.model.target import ServiceDestination
 from grapevine.model.trace import Trace
 from grapevine.model.workload import WorkloadRef
+from grapevine.resolver.holders import clock_of
 from grapevine.resolver.index import ClusterIndex
 from grapevine.resolver.left_out import LeftOut
 from grapevine.resolver.noise import Reason, Unresolved
@@ -26,9 +27,13 @@ from grapevine.wire.schema import Batch
 
 _SLICE = 200
 """Observations worked between two turns of the event loop: about 5 ms."""
+MAX_SKEW_MS = 5_000
+"""How far the clock of a sender is taken to be off at most, where it is not known: what it tells of may be as new."""
 _WHOSE = {Reason.HOST_NETWORK: Whose.NODE, Reason.NO_POD: Whose.NOBODY}
 _WIRE = "packet"
 """The source whose nodes hear each other's traffic."""
+_FILE = "pcap"
+"""The source whose clock is that of its packets."""
 
 
 class Intake:
@@ -61,6 +66,7 @@ class Intake:
             scope=settings.scope,
         )
         self._parking = Parking(park_ms=settings.park_ms, max_parked=settings.max_parked)
+        self._settle_ms = settings.settle_ms
         self._tombstone_ms = settings.tombstone_s * 1000
         self._observed_ms = 0
         self._processing: BatchId | None = None
@@ -83,18 +89,30 @@ class Intake:
         self.blind_spots.note_sender(header.stream, sender)
         since_ms = header.hearing.since_ms if _WIRE in header.hearing.sources else None
         kinds = {type(observation) for observation in batch.observations}
+        if header.hearing.sources and _FILE not in header.hearing.sources:
+            self._index.clocks.note(_sender(batch), ahead_ms, now_ms)
         self._resolver.heard.note(header.node, header.stream, since_ms, kinds, now_ms)
+
+    def due_ms(self, batch: Batch) -> int:
+        """Return from when on it may be decided whose a batch's observations are: the watch has had time to tell.
+
+        That is its arrival and the settle time; earlier only for what is old whatever its sender's clock says.
+        """
+        newest_ms = max((each.last_ms for each in batch.observations), default=0)
+        newest_ms += MAX_SKEW_MS - self._index.clocks.ahead_ms(_sender(batch))
+        return min(self._clock(), newest_ms) + self._settle_ms
 
     async def process(self, batch: Batch) -> None:
         """Take in one batch, giving the event loop its turn between slices."""
         header = batch.header
-        self._index.put_host_ips(header.node or header.stream, header.host_ips)
+        sender = _sender(batch)
+        self._index.put_host_ips(sender, header.host_ips)
         batch_id = (header.stream, header.seq)
         clients: set[WorkloadRef] = set()
         self._processing = batch_id
         for start in range(0, len(batch.observations), _SLICE):
             for observation in batch.observations[start : start + _SLICE]:
-                self._take_in(observation, header.node, batch_id, clients)
+                self._take_in(observation, sender, batch_id, clients)
             await asyncio.sleep(0)
         self._processing = None
         self._on_taken_in(batch_id, clients, not self._parking.holds(batch_id))
@@ -185,17 +203,17 @@ class Intake:
         if isinstance(found, Unresolved):
             if found.may_resolve_later and not is_final:
                 return False
-            self._leave_out(observation, found.reason)
+            self._leave_out(observation, node, found.reason)
             return True
         if isinstance(found, Connection):
             if not is_final and self._may_be_a_pods(found):
                 return False
-            if not self._graph.connect(found, self._index.target_of, self._trace(observation)):
+            if not self._graph.connect(found, self._index.target_of, self._trace(observation, node)):
                 is_node = self._index.is_host_address(found.address)
-                self._leave_out(observation, Reason.TO_NODE if is_node else Reason.WITHOUT_LOOKUP)
+                self._leave_out(observation, node, Reason.TO_NODE if is_node else Reason.WITHOUT_LOOKUP)
                 return True
         else:
-            self._graph.add(found, self._index.target_of, self._trace(observation))
+            self._graph.add(found, self._index.target_of, self._trace(observation, node))
             self._note(observation, Whose.POD)
             if isinstance(found.destination, ServiceDestination) and isinstance(observation, DnsObservation):
                 self.blind_spots.note_resolver(observation.resolver_ip)
@@ -203,26 +221,29 @@ class Intake:
         self._touched.add(found.client)
         return True
 
-    def _trace(self, observation: Observation) -> Trace | None:
+    def _trace(self, observation: Observation, node: str) -> Trace | None:
         """Return what `explain` shows of an observation that has become a workload's."""
-        pod = self._index.pod_at(observation.client_ip, observation.last_ms)
-        if pod is None:
+        pods = self._pods_of(observation, node)
+        if not pods:
             return None
         if isinstance(observation, DnsObservation):
-            return Trace(pod.name, observation.source, observation.resolver_ip, observation.answers)
-        return Trace(pod.name, observation.source, answers=(observation.dst_ip,))
+            return Trace(pods[-1].name, observation.source, observation.resolver_ip, observation.answers)
+        return Trace(pods[-1].name, observation.source, answers=(observation.dst_ip,))
 
-    def _leave_out(self, observation: Observation, reason: Reason) -> None:
-        """Count what becomes no edge, as its client's too where that is a pod."""
+    def _leave_out(self, observation: Observation, node: str, reason: Reason) -> None:
+        """Count what becomes no edge, as its client's too where that is a pod, or as that of each it may be."""
         self.unresolved.add(observation, reason)
         if whose := _WHOSE.get(reason):
             self._note(observation, whose)
         if self._index.is_host_address(observation.client_ip):
             return
-        pod = self._index.pod_at(observation.client_ip, observation.last_ms)
-        if pod is not None:
-            name = observation.qname if isinstance(observation, DnsObservation) else observation.dst_ip
-            self.left_out.add(self._index.workload_of(pod)[0], reason, name, observation.count)
+        name = observation.qname if isinstance(observation, DnsObservation) else observation.dst_ip
+        for client in {self._index.workload_of(pod)[0] for pod in self._pods_of(observation, node)}:
+            self.left_out.add(client, reason, name, observation.count)
+
+    def _pods_of(self, observation: Observation, node: str) -> tuple[PodRecord, ...]:
+        clock = clock_of(self._index, observation, node)
+        return self._index.held(observation.client_ip, observation.first_ms, observation.last_ms, clock).pods
 
     def _note(self, observation: Observation, whose: Whose) -> None:
         if isinstance(observation, DnsObservation):
@@ -248,3 +269,8 @@ class Intake:
         for batch, clients in clients_of.items():
             is_whole = batch != self._processing and not self._parking.holds(batch)
             self._on_taken_in(batch, clients, is_whole)
+
+
+def _sender(batch: Batch) -> str:
+    """Return whose clock and addresses a batch's are: its node, or its stream where no node was told."""
+    return batch.header.node or batch.header.stream

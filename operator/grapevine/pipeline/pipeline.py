@@ -61,7 +61,7 @@ class Pipeline:
         self._actual = ActualStore()
         self._absences = Absences(grace_ms=settings.reconcile.recreate_after_ms)
         self._currency = Currency(
-            settle_ms=settings.resolver.park_ms, max_behind_ms=settings.resolver.max_behind_ms, clock=clock
+            recover_ms=settings.resolver.park_ms, max_behind_ms=settings.resolver.max_behind_ms, clock=clock
         )
         self._reconciler = Reconciler(
             desired_of=self.desired,
@@ -75,7 +75,10 @@ class Pipeline:
             is_unwanted=self._is_unwanted,
         )
         self._upkeep = Upkeep(self.graph, self.index, clock)
-        self._batches: asyncio.Queue[Batch] = asyncio.Queue(settings.ingest.max_queued_batches)
+        self._clock = clock
+        self._batches: asyncio.Queue[tuple[Batch, int]] = asyncio.Queue(settings.ingest.max_queued_batches)
+        """Each with the time from which on it may be decided."""
+        self._queued_observations = 0
         self._is_idle = asyncio.Event()
         self._is_idle.set()
         self._have_records_changed = False
@@ -103,7 +106,7 @@ class Pipeline:
 
     def on_records(self, records: Sequence[Record | RecordGone]) -> None:
         """Take in objects that appeared, changed or went."""
-        self.graph.retarget(self.index.apply(records), self.index.target_of)
+        self.graph.retarget(self.index.apply(records, self._clock()), self.index.target_of)
         self.graph.touch(ServiceRef(r.namespace, r.name) for r in records if isinstance(r, ServiceRecord))
         self._have_records_changed = True
         self._enqueue_dirty()
@@ -138,14 +141,15 @@ class Pipeline:
             RetryableError: the queue is full.
         """
         header = batch.header
-        if self._batches.full():
+        if self._batches.full() or self._queued_observations >= self._settings.ingest.max_queued_observations:
             raise RetryableError("too many batches are waiting", after_s=1)
         self.intake.hear(batch)
         self._upkeep.hear(header)
         if self._ledger.admit(header.stream, header.seq, header.oldest):
             self._counts["batches"] += 1
             self._is_idle.clear()
-            self._batches.put_nowait(batch)
+            self._queued_observations += len(batch.observations)
+            self._batches.put_nowait((batch, self.intake.due_ms(batch)))
         elif header.seq:
             self._counts["duplicate-batches"] += 1
         return self._ledger.durable_through(header.stream)
@@ -204,6 +208,7 @@ class Pipeline:
             Metric(
                 "grapevine_pipeline_events", "counter", "Batches and oddities, by kind.", dict(self._counts), "event"
             ),
+            Metric("grapevine_index_overflow", "counter", "What gave way, by bound.", self.index.overflow(), "bound"),
             Metric("grapevine_batches_not_durable", "gauge", "Batches whose edges are not written yet.", open_batches),
             *self._currency.metrics(),
             *self.intake.metrics(),
@@ -268,9 +273,10 @@ class Pipeline:
 
     async def _take_in_batches(self) -> None:
         while True:
-            batch = await self._batches.get()
-            await self._currency.wait()
+            batch, due_ms = await self._batches.get()
+            await self._currency.wait(due_ms)
             await self.intake.process(batch)
+            self._queued_observations -= len(batch.observations)
             if self._batches.empty():
                 self._is_idle.set()
 

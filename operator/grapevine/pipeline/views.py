@@ -43,7 +43,7 @@ class PipelineViews:
                 is_dns_known=pipeline.intake.is_dns_known(),
                 untrusted=pipeline.intake.unresolved.by_reason["untrusted-resolver"],
                 refused=self._refused(),
-                overflow=pipeline.graph.tally.overflow,
+                overflow=pipeline.graph.tally.overflow | pipeline.index.overflow(),
                 dns_caches=[f"{each.namespace}/{each.name}" for each in pipeline.index.dns_caches()],
                 node_resolvers=spots.node_resolvers(),
                 accounts=self.accounts(),

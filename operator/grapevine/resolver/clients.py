@@ -3,6 +3,7 @@
 from grapevine.model.observation import DnsObservation, Observation
 from grapevine.model.workload import WorkloadRef
 from grapevine.resolver.heard import HeardNodes
+from grapevine.resolver.holders import holder_at
 from grapevine.resolver.index import ClusterIndex
 from grapevine.resolver.noise import Reason, Unresolved
 from grapevine.resolver.scope import Namespaces
@@ -21,14 +22,18 @@ class Clients:
         self._heard = heard
         self._own_namespace = own_namespace
 
-    def client_of(self, observation: Observation, node: str, *, is_final: bool) -> WorkloadRef | Unresolved:
-        """Return the client's workload, or why there is none; `node` is where the observation was made."""
-        ip = observation.client_ip
+    def client_of(self, observation: Observation, node: str, clock: str, *, is_final: bool) -> WorkloadRef | Unresolved:
+        """Return the client's workload, or why there is none.
+
+        `node` is where the observation was made, `clock` whose clock its times are.
+        """
+        ip, first_ms = observation.client_ip, observation.first_ms
         if self._index.is_host_address(ip):
             return Unresolved(Reason.HOST_NETWORK)
-        pod = self._index.pod_at(ip, observation.last_ms)
-        if pod is None:
-            return Unresolved(Reason.NO_POD)
+        holder = holder_at(self._index, ip, first_ms, observation.last_ms, clock)
+        if isinstance(holder, Unresolved):
+            return holder
+        pod = holder.pods[-1]
         if self._own_namespace and pod.namespace == self._own_namespace:
             return Unresolved(Reason.OWN)
         if pod.is_excluded or not self._namespaces.holds(pod.namespace):
@@ -38,14 +43,10 @@ class Clients:
             return Unresolved(Reason.RESOLVER)
         if (
             observation.source == _WIRE
-            and pod.node != node
-            and self._heard.hears(pod.node, type(observation), observation.first_ms)
+            and all(each.node != node for each in holder.pods)
+            and self._heard.hears(pod.node, type(observation), self._index.in_clock_of(pod.node, first_ms, clock))
         ):
             return Unresolved(Reason.HEARD_ELSEWHERE)
-        workload, is_certain = self._index.workload_of(pod)
-        if not is_certain and not is_final:
+        if not holder.is_certain and not is_final:
             return Unresolved(Reason.OWNER_UNKNOWN)
-        first = self._index.pod_at(ip, observation.first_ms)
-        if first is None or self._index.workload_of(first)[0] != workload:
-            return Unresolved(Reason.CHANGED_HANDS)
-        return workload
+        return holder.workload

@@ -4,6 +4,7 @@ from grapevine.model.observation import ConnObservation
 from grapevine.model.target import Destination, ServiceDestination, WorkloadDestination
 from grapevine.model.workload import WorkloadRef
 from grapevine.resolver.dns_servers import DNS_PORT
+from grapevine.resolver.holders import Holder, holder_at
 from grapevine.resolver.index import ClusterIndex
 from grapevine.resolver.noise import Reason, Unresolved
 
@@ -15,24 +16,25 @@ class Dialled:
         self._index = index
 
     def destination_of(
-        self, observation: ConnObservation, client: WorkloadRef, *, is_final: bool
+        self, observation: ConnObservation, client: WorkloadRef, clock: str, *, is_final: bool
     ) -> Destination | Unresolved | None:
         """Return who has the address in the cluster: None where nobody has, or a node, which is many things.
 
-        A pod's address is its workload, whichever Services list it; one that no pod has may be a Service's.
+        A pod's address is its workload, whichever Services list it; one that no pod has may be a Service's. `clock` is
+        whose clock the observation's times are.
         """
         ip = observation.dst_ip
-        pod = None if self._index.is_host_address(ip) else self._index.pod_at(ip, observation.last_ms)
-        if pod is None:
+        holder: Holder | Unresolved = Unresolved(Reason.NO_POD)
+        if not self._index.is_host_address(ip):
+            holder = holder_at(self._index, ip, observation.first_ms, observation.last_ms, clock)
+        if isinstance(holder, Unresolved):
+            if holder.reason is not Reason.NO_POD:
+                return holder
             service = self._index.service_at(ip, observation.dst_port)
             return ServiceDestination(service.namespace, service.name) if service else None
-        workload, is_certain = self._index.workload_of(pod)
-        if not is_certain and not is_final:
+        if not holder.is_certain and not is_final:
             return Unresolved(Reason.OWNER_UNKNOWN)
-        first = self._index.pod_at(ip, observation.first_ms)
-        if first is None or self._index.workload_of(first)[0] != workload:
-            return Unresolved(Reason.CHANGED_HANDS)
-        return Unresolved(Reason.ITSELF) if workload == client else WorkloadDestination(workload)
+        return Unresolved(Reason.ITSELF) if holder.workload == client else WorkloadDestination(holder.workload)
 
 
 def is_dns(observation: ConnObservation) -> bool:

@@ -45,33 +45,33 @@ class DnsServers:
         behind = (pod for service in self.services() for pod in self._index.pods_behind(service))
         return sorted({pod.uid: pod for pod in behind}.values(), key=lambda pod: (pod.namespace, pod.name))
 
-    def may_answer(self, ip: str, at_ms: int) -> bool:
-        """Whether an answer heard from that address counts as the cluster's."""
+    def may_answer(self, ip: str, at_ms: int, clock: str) -> bool:
+        """Whether an answer heard from that address, at a time that `clock` wrote, counts as the cluster's."""
         service = self._index.service_at(ip, DNS_PORT)
         if service is not None and service in self.services():
             return True
         if ip.startswith(_LINK_LOCAL) or self._index.is_host_address(ip):
             return True
-        return self._is_endpoint(ip, at_ms) or self._is_listed(ip) or not self._is_known()
+        return self._is_endpoint(ip, at_ms, clock) or self._is_listed(ip) or not self._is_known()
 
-    def may_tell(self, ip: str, at_ms: int) -> bool:
+    def may_tell(self, ip: str, at_ms: int, clock: str) -> bool:
         """Whether what is told from that address, by a connection it made, counts as the cluster's."""
         if self._is_listed(ip):
             return True
         if self._index.is_host_address(ip):
             return False
         if self._is_known():
-            return self._is_endpoint(ip, at_ms)
-        sender = self._index.pod_at(ip, at_ms)
-        return sender is not None and self._index.is_resolver(sender)
+            return self._is_endpoint(ip, at_ms, clock)
+        senders = self._index.held(ip, at_ms, at_ms, clock).pods
+        return bool(senders) and all(self._index.is_resolver(each) for each in senders)
 
     def _is_known(self) -> bool:
         return bool(self._networks or self.services())
 
-    def _is_endpoint(self, ip: str, at_ms: int) -> bool:
+    def _is_endpoint(self, ip: str, at_ms: int, clock: str) -> bool:
         services = self.services()
-        pod = self._index.pod_at(ip, at_ms)
-        if pod is not None and self._index.is_behind(pod, services):
+        pods = self._index.held(ip, at_ms, at_ms, clock).pods
+        if pods and all(self._index.is_behind(each, services) for each in pods):
             return True
         return any(ip in self._index.bare_addresses_behind(each) for each in services)
 

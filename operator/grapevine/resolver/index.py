@@ -16,7 +16,8 @@ from grapevine.model.target import (
     WorkloadTarget,
 )
 from grapevine.model.workload import ServiceRef, WorkloadRef
-from grapevine.resolver.addresses import AddressIndex
+from grapevine.resolver.addresses import AddressIndex, Held
+from grapevine.resolver.clocks import OURS, Clocks
 from grapevine.resolver.external_names import ExternalNames
 from grapevine.resolver.names import is_address, try_pod_name
 from grapevine.resolver.owners import OwnerIndex
@@ -50,7 +51,9 @@ class ClusterIndex:
 
     def __init__(self, cluster_domain: str) -> None:
         self._domain = cluster_domain
-        self._addresses = AddressIndex()
+        self.clocks = Clocks()
+        """Of the nodes, to be told of every sender's."""
+        self._addresses = AddressIndex(self.clocks)
         self._owners = OwnerIndex(OWNER_KINDS)
         self._pods: dict[str, PodRecord] = {}
         self._pod_uids: dict[tuple[str, str], str] = {}
@@ -70,17 +73,18 @@ class ClusterIndex:
 
     # --- feeding
 
-    def apply(self, records: Iterable[Record | RecordGone]) -> set[ServiceRef]:
-        """Take in new states and removals; return the Services whose target may have changed."""
+    def apply(self, records: Iterable[Record | RecordGone], now_ms: int) -> set[ServiceRef]:
+        """Take in new states and removals, told now; return the Services whose target may have changed."""
         changed: set[ServiceRef] = set()
         for item in records:
             gone = isinstance(item, RecordGone)
             record = item.record if isinstance(item, RecordGone) else item
             match record:
                 case PodRecord():
-                    changed |= (
-                        self._drop_pod(record, item.at_ms) if isinstance(item, RecordGone) else self._put_pod(record)
-                    )
+                    if isinstance(item, RecordGone):
+                        changed |= self._drop_pod(record, item, now_ms)
+                    else:
+                        changed |= self._put_pod(record, now_ms)
                 case OwnerRecord():
                     ref = WorkloadRef(record.namespace, record.kind, record.name.replace(".", "_"))
                     self._keep_out(ref, is_kept_out=record.is_kept_out and not gone)
@@ -113,10 +117,7 @@ class ClusterIndex:
 
     def forget_before(self, at_ms: int) -> None:
         """Drop tombstones of what ended before `at_ms` (observation time)."""
-        for uid in self._addresses.forget_before(at_ms):
-            pod = self._pods.get(uid)
-            if pod is not None and self._pod_uids.get((pod.namespace, pod.name)) != uid:
-                del self._pods[uid]
+        self._forget_pods(self._addresses.forget_before(at_ms))
         self._owners.forget_before(at_ms, ((p.namespace, p.owner) for p in self._pods.values() if p.owner))
 
     # --- asking
@@ -125,9 +126,17 @@ class ClusterIndex:
         """Whether it is an address of a node or of a pod network's gateway: never a pod's."""
         return ip in self._host_ips
 
-    def pod_at(self, ip: str, at_ms: int) -> PodRecord | None:
-        """Return the pod that held the address at that time, or None."""
-        return self._addresses.pod_at(ip, at_ms)
+    def held(self, ip: str, first_ms: int, last_ms: int, clock: str) -> Held:
+        """Return who may have held the address between two times that `clock` wrote."""
+        return self._addresses.held(ip, first_ms, last_ms, clock)
+
+    def in_clock_of(self, node: str, at_ms: int, clock: str) -> int:
+        """Return a time that `clock` wrote as the node's clock would have it."""
+        return at_ms + self.clocks.between(clock, node)[0]
+
+    def overflow(self) -> dict[str, int]:
+        """Return what gave way to the bounds, by bound."""
+        return {"tombstones-full": self._addresses.forgotten, "owner-tombstones-full": self._owners.forgotten}
 
     def node_of(self, pod: ObjectName, uid: str) -> str:
         """Return the node of a pod that is there now; empty where it is another one of that name, or on no node yet."""
@@ -210,9 +219,9 @@ class ClusterIndex:
         """Return the Service that has this ClusterIP, or an endpoint at that address and port that names no pod."""
         return self._service_addresses.at(ip, port)
 
-    def is_in_cluster(self, ip: str, at_ms: int) -> bool:
+    def is_in_cluster(self, ip: str, at_ms: int, clock: str) -> bool:
         """Whether it is a ClusterIP, or was a pod's address at that time: whose it is needs no look-up to tell."""
-        return self._service_addresses.is_cluster_ip(ip) or self._addresses.pod_at(ip, at_ms) is not None
+        return self._service_addresses.is_cluster_ip(ip) or bool(self.held(ip, at_ms, at_ms, clock).pods)
 
     def pods_behind(self, service: ServiceRef) -> list[PodRecord]:
         """Return the pods that the Service's slices list and that are known."""
@@ -319,7 +328,9 @@ class ClusterIndex:
         return self._backing[service]
 
     def _pod_now(self, ip: str) -> PodRecord | None:
-        return None if ip in self._host_ips else self._addresses.pod_at(ip, _NOW_MS)
+        """Return the pod that has the address now; None where none has, or pods of several workloads have."""
+        pods = () if ip in self._host_ips else self.held(ip, _NOW_MS, _NOW_MS, OURS).pods
+        return pods[-1] if len({self.workload_of(pod)[0] for pod in pods}) == 1 else None
 
     def _pod_of_host(self, service: ServiceRef, host: str) -> PodRecord | None:
         for slice_ in self._slices.get(service, {}).values():
@@ -340,14 +351,14 @@ class ClusterIndex:
         else:
             self._kept_out.discard(workload)
 
-    def _put_pod(self, pod: PodRecord) -> set[ServiceRef]:
+    def _put_pod(self, pod: PodRecord, now_ms: int) -> set[ServiceRef]:
         if pod.owner is None or pod.override:
             self._keep_out(self.workload_of(pod)[0], is_kept_out=pod.is_kept_out)
         key = (pod.namespace, pod.name)
         before = self._pods.get(self._pod_uids.get(key, ""))
         self._pods[pod.uid] = pod
         self._pod_uids[key] = pod.uid
-        self._addresses.hold(pod)
+        self._forget_pods(self._addresses.hold(pod, now_ms))
         changed: set[ServiceRef] = set()
         if before is None or (before.owner, before.override) != (pod.owner, pod.override):
             changed |= self._services_of_pod.get(key, set())
@@ -355,16 +366,24 @@ class ClusterIndex:
             changed |= self._services_listing((*(before.ips if before else ()), *pod.ips))
         return changed
 
-    def _drop_pod(self, pod: PodRecord, at_ms: int) -> set[ServiceRef]:
-        self._addresses.hold(pod)
-        self._addresses.release(pod, at_ms)
+    def _drop_pod(self, pod: PodRecord, gone: RecordGone, now_ms: int) -> set[ServiceRef]:
         self._pods[pod.uid] = pod
+        forgotten = self._addresses.hold(pod, now_ms)
+        forgotten |= self._addresses.release(pod, gone.at_ms, gone.at_ms if gone.since_ms is None else gone.since_ms)
         key = (pod.namespace, pod.name)
         if self._pod_uids.get(key) == pod.uid:
             del self._pod_uids[key]
         if not pod.ips or pod.host_network:
-            del self._pods[pod.uid]
+            forgotten.add(pod.uid)
+        self._forget_pods(forgotten)
         return self._services_of_pod.get(key, set()) | self._services_listing(pod.ips)
+
+    def _forget_pods(self, uids: Iterable[str]) -> None:
+        """Forget pods that hold no address any more, unless they are there still."""
+        for uid in uids:
+            pod = self._pods.get(uid)
+            if pod is not None and self._pod_uids.get((pod.namespace, pod.name)) != uid:
+                del self._pods[uid]
 
     def _put_service(self, record: ServiceRecord, *, gone: bool) -> set[ServiceRef]:
         service = ServiceRef(record.namespace, record.name)

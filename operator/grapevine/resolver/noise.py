@@ -54,7 +54,9 @@ class Reason(StrEnum):
     POD_UNKNOWN = "pod-unknown"
     """DNS answered for a pod by its address, which no pod of that namespace held; CoreDNS does not check. Retried."""
     CHANGED_HANDS = "changed-hands"
-    """The address went to another workload within the window."""
+    """The address went to another workload within the window, or in that very second, or both had it then."""
+    ADDRESS_SHARED = "address-shared"
+    """Pods of several workloads have the address, or one of them has ended and nobody has told. Retried."""
     OWNER_UNKNOWN = "owner-unknown"
     """The pod's owner has not been delivered yet; retried."""
     SERVICE_UNKNOWN = "service-unknown"
@@ -72,6 +74,7 @@ class Reason(StrEnum):
 RETRIED = frozenset(
     {
         Reason.NO_POD,
+        Reason.ADDRESS_SHARED,
         Reason.UNTRUSTED_RESOLVER,
         Reason.POD_UNKNOWN,
         Reason.OWNER_UNKNOWN,

@@ -9,6 +9,8 @@ from grapevine.resolver.records import OwnerKey, OwnerRecord
 _JOB_OF_CRONJOB = re.compile(r"(?P<cronjob>.+)-\d+")
 _MAX_DEPTH = 16
 """Longer chains do not occur; a cycle, which the API does not forbid, ends here."""
+MAX_TOMBSTONES = 20_000
+"""Owners that are gone and kept for their pods; the one gone longest gives way, those that pods need last."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,10 +29,13 @@ class OwnerIndex:
     The uid is a check among owners of one name: the one whose uid the reference carries, else the newest.
     """
 
-    def __init__(self, readable_kinds: frozenset[str]) -> None:
+    def __init__(self, readable_kinds: frozenset[str], *, max_tombstones: int = MAX_TOMBSTONES) -> None:
         self._readable_kinds = readable_kinds
+        self._max_tombstones = max_tombstones
         self._records: dict[tuple[str, str, str], dict[str, OwnerRecord]] = {}
         self._gone_ms: dict[tuple[str, str, str, str], int] = {}
+        self.forgotten = 0
+        """Owners that gave way to the bound."""
 
     def put(self, record: OwnerRecord) -> bool:
         """Take in an owner; return whether anything about it is new."""
@@ -46,6 +51,9 @@ class OwnerIndex:
         """Remember that the owner was deleted; its pods' look-ups may still arrive."""
         if record.uid in self._records.get((record.namespace, record.kind, record.name), ()):
             self._gone_ms[record.namespace, record.kind, record.name, record.uid] = at_ms
+            if len(self._gone_ms) > self._max_tombstones:
+                self.forgotten += 1
+                self._drop(next(iter(self._gone_ms)))
 
     def forget_before(self, at_ms: int, owned: Iterable[tuple[str, OwnerKey]]) -> None:
         """Drop owners deleted before `at_ms`; `owned` are the owners, by namespace, of pods whose chains must stay."""
@@ -53,12 +61,9 @@ class OwnerIndex:
         needed = self._above(owned) if due else set()
         for key in due:
             if key[:3] in needed:
-                continue
-            del self._gone_ms[key]
-            generations = self._records[key[:3]]
-            del generations[key[3]]
-            if not generations:
-                del self._records[key[:3]]
+                self._gone_ms[key] = self._gone_ms.pop(key)  # behind those that nobody may need
+            else:
+                self._drop(key)
 
     def root_of(self, namespace: str, owner: OwnerKey) -> Root:
         """Return the root above `owner`; where the chain cannot be read further, that reference's name and kind."""
@@ -80,6 +85,13 @@ class OwnerIndex:
             for record in generations.values()
             if record.is_dns_cache and (*key, record.uid) not in self._gone_ms
         ]
+
+    def _drop(self, key: tuple[str, str, str, str]) -> None:
+        del self._gone_ms[key]
+        generations = self._records[key[:3]]
+        del generations[key[3]]
+        if not generations:
+            del self._records[key[:3]]
 
     def _above(self, owned: Iterable[tuple[str, OwnerKey]]) -> set[tuple[str, str, str]]:
         found: set[tuple[str, str, str]] = set()

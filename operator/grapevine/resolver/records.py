@@ -125,3 +125,5 @@ class RecordGone:
     """The last state known of it."""
     at_ms: int
     """When it was seen DELETED, or found missing after a re-list (then no later than its `deletionTimestamp`)."""
+    since_ms: int | None = None
+    """When it was last known to be there; None where that is `at_ms`: the watch told of its end."""

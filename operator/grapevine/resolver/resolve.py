@@ -18,6 +18,7 @@ from grapevine.resolver.clients import Clients
 from grapevine.resolver.dialled import Dialled, is_dns
 from grapevine.resolver.dns_servers import DnsServers
 from grapevine.resolver.heard import HeardNodes
+from grapevine.resolver.holders import READ, TOLD, Holder, clock_of, holder_at
 from grapevine.resolver.index import ClusterIndex
 from grapevine.resolver.metadata import CloudMetadata
 from grapevine.resolver.names import (
@@ -31,10 +32,6 @@ from grapevine.resolver.names import (
 from grapevine.resolver.noise import FLOOD_PREFIX, Reason, Unresolved, noise_of_question
 from grapevine.settings import ScopeSettings
 
-_TOLD = "dnstap"
-"""Source of what was told over the network and not heard on it; who told stands in `resolver_ip`."""
-_READ = "log"
-"""Source of what its sender read out of a DNS server's own log, so that nobody else can have told it."""
 _ADDRESS_TYPES = frozenset({"A", "AAAA"})
 _EVERYTHING = ScopeSettings()
 
@@ -68,7 +65,9 @@ class Resolver:
     def resolve(
         self, observation: Observation, *, node: str = "", is_final: bool = False
     ) -> Lookup | Connection | Unresolved:
-        """Return the look-up or the connection, or why there is none; `node` is where it was observed.
+        """Return the look-up or the connection, or why there is none.
+
+        `node` is where it was observed, or the stream it came in where its sender told no node.
 
         `is_final` takes what is known where an owner or a Service has not been delivered: the wait is over.
         """
@@ -79,10 +78,10 @@ class Resolver:
     def _connection(self, observation: ConnObservation, node: str, *, is_final: bool) -> Connection | Unresolved:
         if is_dns(observation):
             return Unresolved(Reason.DNS_TRAFFIC)
-        client = self._clients.client_of(observation, node, is_final=is_final)
+        client = self._clients.client_of(observation, node, node, is_final=is_final)
         if isinstance(client, Unresolved):
             return client
-        destination = self._dialled.destination_of(observation, client, is_final=is_final)
+        destination = self._dialled.destination_of(observation, client, node, is_final=is_final)
         if isinstance(destination, Unresolved):
             return destination
         if destination is None and self._metadata.is_address(observation.dst_ip):
@@ -100,22 +99,19 @@ class Resolver:
         )
 
     def _lookup(self, observation: DnsObservation, node: str, *, is_final: bool) -> Lookup | Unresolved:
-        if not self._is_believed(observation):
+        clock = clock_of(self._index, observation, node)
+        if not self._is_believed(observation, clock):
             return Unresolved(Reason.UNTRUSTED_RESOLVER)
         if noise := noise_of_question(observation.qname, observation.qtype):
             return Unresolved(noise)
         if is_address(observation.qname, self._domain):
             return Unresolved(Reason.NOT_A_HOST_NAME)
-        client = self._clients.client_of(observation, node, is_final=is_final)
+        client = self._clients.client_of(observation, node, clock, is_final=is_final)
         if isinstance(client, Unresolved):
             return client
         is_answered = observation.rcode == "NOERROR" and bool(observation.answers)
         wildcard = self._wildcard(observation.qname) if is_answered else ""
-        destination = (
-            None
-            if wildcard
-            else self._destination(observation.qname, observation.last_ms, is_answered, is_final=is_final)
-        )
+        destination = None if wildcard else self._destination(observation, clock, is_answered, is_final=is_final)
         if isinstance(destination, Unresolved):
             return destination
         if not isinstance(destination, ServiceDestination) and self._metadata.is_name(observation.qname):
@@ -131,18 +127,18 @@ class Resolver:
             last_ms=observation.last_ms,
             count=observation.count,
             source=observation.source,
-            addresses=self._addresses(observation),
+            addresses=self._addresses(observation, clock),
             wildcard=wildcard,
-            owners=self._owners(observation, destination),
+            owners=self._owners(observation, clock, destination),
         )
 
-    def _is_believed(self, observation: DnsObservation) -> bool:
+    def _is_believed(self, observation: DnsObservation, clock: str) -> bool:
         """Whether who answered may: any server for the rest of the world, the cluster's own for its names."""
-        if observation.source == _TOLD:
-            return self.dns_servers.may_tell(observation.resolver_ip, observation.last_ms)
-        if observation.source == _READ or not self._is_of_cluster(observation.qname, CLUSTERSET_DOMAIN):
+        if observation.source == TOLD:
+            return self.dns_servers.may_tell(observation.resolver_ip, observation.last_ms, clock)
+        if observation.source == READ or not self._is_of_cluster(observation.qname, CLUSTERSET_DOMAIN):
             return True
-        return self.dns_servers.may_answer(observation.resolver_ip, observation.last_ms)
+        return self.dns_servers.may_answer(observation.resolver_ip, observation.last_ms, clock)
 
     def _wildcard(self, name: str) -> str:
         """Return the search suffix behind a complete name of the cluster; empty where there is none."""
@@ -153,23 +149,27 @@ class Resolver:
     def _is_of_cluster(self, name: str, *others: str) -> bool:
         return any(name.endswith("." + domain) or name == domain for domain in (self._domain, *others))
 
-    def _addresses(self, observation: DnsObservation) -> tuple[str, ...]:
+    def _addresses(self, observation: DnsObservation, clock: str) -> tuple[str, ...]:
         if observation.qtype not in _ADDRESS_TYPES or observation.rcode != "NOERROR":
             return ()
-        return tuple(a for a in observation.answers if not self._index.is_in_cluster(a, observation.last_ms))
+        return tuple(a for a in observation.answers if not self._index.is_in_cluster(a, observation.last_ms, clock))
 
-    def _owners(self, observation: DnsObservation, destination: Destination | None) -> tuple[WorkloadRef, ...]:
+    def _owners(
+        self, observation: DnsObservation, clock: str, destination: Destination | None
+    ) -> tuple[WorkloadRef, ...]:
         """Return whose pods an answer leads to, one an address, where the Service alone does not tell."""
         if not isinstance(destination, ServiceDestination) or observation.qtype not in _ADDRESS_TYPES:
             return ()
         if len(self._index.owners_of(ServiceRef(destination.namespace, destination.service))) < 2:
             return ()
-        pods = (self._index.pod_at(answer, observation.last_ms) for answer in observation.answers)
-        return tuple(self._index.workload_of(pod)[0] for pod in pods if pod is not None)
+        at_ms = observation.last_ms
+        held = (holder_at(self._index, answer, at_ms, at_ms, clock) for answer in observation.answers)
+        return tuple(holder.workload for holder in held if isinstance(holder, Holder))
 
     def _destination(
-        self, name: str, at_ms: int, is_answered: bool, *, is_final: bool
+        self, observation: DnsObservation, clock: str, is_answered: bool, *, is_final: bool
     ) -> Destination | Unresolved | None:
+        name = observation.qname
         if name.startswith(FLOOD_PREFIX):  # which of the names failed, or were a Service's, nobody knows any more
             is_domain = is_answered and not self._is_of_cluster(name)
             return DomainDestination(name) if is_domain else Unresolved(Reason.NAME_FLOOD)
@@ -179,12 +179,12 @@ class Resolver:
             return try_service_destination(name, self._domain) or DomainDestination(name)
         if service := try_service_name(name, self._domain):
             if service.host_ip:
-                return self._headless_pod(service, at_ms, is_answered, is_final=is_final)
+                return self._headless_pod(service, observation, clock, is_answered, is_final=is_final)
             return self._service_destination(service, is_answered, is_final=is_final)
         if pod_name := try_pod_name(name, self._domain):
             if not is_answered:
                 return None
-            pod = self._pod_destination(pod_name.namespace, pod_name.ip, at_ms, is_final=is_final)
+            pod = self._pod_destination(pod_name.namespace, pod_name.ip, observation, clock, is_final=is_final)
             return pod or Unresolved(Reason.POD_UNKNOWN)
         if not is_answered:
             return None
@@ -193,22 +193,24 @@ class Resolver:
         return DomainDestination(name)  # a zone of the user's own under the cluster domain
 
     def _pod_destination(
-        self, namespace: str, ip: str, at_ms: int, *, is_final: bool
+        self, namespace: str, ip: str, observation: DnsObservation, clock: str, *, is_final: bool
     ) -> WorkloadDestination | Unresolved | None:
         """Return the workload of the pod of that namespace that held the address; None where none did."""
-        pod = self._index.pod_at(ip, at_ms)
-        if pod is None or pod.namespace != namespace:
+        holder = holder_at(self._index, ip, observation.first_ms, observation.last_ms, clock)
+        if isinstance(holder, Unresolved):
+            return None if holder.reason is Reason.NO_POD else holder
+        if holder.workload.namespace != namespace:
             return None
-        workload, is_certain = self._index.workload_of(pod)
-        return WorkloadDestination(workload) if is_certain or is_final else Unresolved(Reason.OWNER_UNKNOWN)
+        is_told = holder.is_certain or is_final
+        return WorkloadDestination(holder.workload) if is_told else Unresolved(Reason.OWNER_UNKNOWN)
 
     def _headless_pod(
-        self, name: ServiceName, at_ms: int, is_answered: bool, *, is_final: bool
+        self, name: ServiceName, observation: DnsObservation, clock: str, is_answered: bool, *, is_final: bool
     ) -> Destination | Unresolved | None:
         """Return the pod that a headless Service publishes by its address, ready or not; else the Service."""
         service = ServiceRef(name.namespace, name.service)
         if is_answered or self._index.is_headless(service):
-            pod = self._pod_destination(name.namespace, name.host_ip, at_ms, is_final=is_final)
+            pod = self._pod_destination(name.namespace, name.host_ip, observation, clock, is_final=is_final)
             if pod is not None:
                 return pod
         if is_answered:  # an endpoint that is no pod

@@ -9,7 +9,15 @@ from grapevine.resolver.noise import Reason
 
 _MAX_ADDRESSES = 1_000
 _MAX_NAMES = 5
-_NAMED = frozenset({Reason.HOST_NETWORK, Reason.NO_POD, Reason.CHANGED_HANDS, Reason.UNTRUSTED_RESOLVER})
+_NAMED = frozenset(
+    {
+        Reason.HOST_NETWORK,
+        Reason.NO_POD,
+        Reason.CHANGED_HANDS,
+        Reason.ADDRESS_SHARED,
+        Reason.UNTRUSTED_RESOLVER,
+    }
+)
 """Reasons where the address is the finding; the others are noise."""
 
 

@@ -79,7 +79,7 @@ class BatchHeader:
     node: str
     """Node's name as capture was told; empty for a file."""
     clock_ms: int
-    """Sender's clock when the batch was cut (for a file: time of its newest packet), for skew and observation time."""
+    """Sender's clock when the request was sent (for a file: time of its newest packet): how far it is from ours."""
     hearing: Hearing
     host_ips: tuple[str, ...] = ()
     """Addresses of the node itself: never a pod's."""

@@ -85,6 +85,7 @@ def test_encodes_the_header_as_it_is_when_sent(spool: Spool, deflate: bool) -> N
     spool.add(a_batch(7, observations=2))
     kept = spool.next_unsent()
     assert kept is not None
-    batch = decode_batch(kept.encode(5, {"resent": 1}, deflate=deflate), deflate=deflate)
+    batch = decode_batch(kept.encode(5, 7_000, {"resent": 1}, deflate=deflate), deflate=deflate)
     assert batch.observations == (an_observation(),) * 2
-    assert (batch.header.oldest, batch.header.counters) == (5, {"frames": 7, "resent": 1})
+    header = batch.header
+    assert (header.oldest, header.clock_ms, header.counters) == (5, 7_000, {"frames": 7, "resent": 1})

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Callable
 
 import pytest
-from tests.support.builders import T0, a_pod, an_index
+from tests.support.builders import LATER, T0, a_pod, an_index
 
 from grapevine.ingest.authentication import AuthenticationLimits, Authenticator, Denied, PodNodes
 from grapevine.model.errors import RetryableError
@@ -79,7 +79,7 @@ async def test_a_token_that_names_its_pod_alone_is_of_the_pods_node_as_soon_as_t
         (RecordGone(capture_pod("u", "node-2"), T0), ""),
         (capture_pod("another", "node-3"), ""),
     ):
-        index.apply([change])
+        index.apply([change], LATER)
         if node:
             assert await asked.node_of("Bearer 1.31") == node
         else:

@@ -57,7 +57,7 @@ def test_a_relist_tells_only_what_differs_and_sweeps_what_is_missing() -> None:
     changes = cache.apply_page(page(pod("same"), pod("moved", ip="10.0.0.2")), 5).changes
 
     assert changes == [record("moved", ip="10.0.0.2")]
-    assert cache.finish_list(5) == [RecordGone(record("ghost"), 5)]
+    assert cache.finish_list(5) == [RecordGone(record("ghost"), 5, 0)]
     assert len(cache) == 2
 
 
@@ -68,7 +68,7 @@ def test_an_unfinished_list_sweeps_nothing_and_does_not_count_for_the_next() -> 
     cache.begin_list()
     cache.apply_page(page(pod("b")), 6)
 
-    assert cache.finish_list(6) == [RecordGone(record("a"), 6)]
+    assert cache.finish_list(6) == [RecordGone(record("a"), 6, 0)]
 
 
 def test_a_ghost_ended_no_later_than_its_deletion_timestamp() -> None:
@@ -86,7 +86,7 @@ def test_an_object_made_anew_under_its_name_ends_the_old_one() -> None:
 
     changes = cache.apply_event(event("MODIFIED", pod("redis-0", uid="new")), 9).changes
 
-    assert changes == [RecordGone(record("redis-0", uid="old"), 9), record("redis-0", uid="new")]
+    assert changes == [RecordGone(record("redis-0", uid="old"), 9, 0), record("redis-0", uid="new")]
 
 
 def test_events_change_the_state() -> None:
@@ -143,3 +143,12 @@ def test_a_list_without_items_is_empty() -> None:
     node = cache.apply_page(page({"metadata": {"name": "n1"}}), 0)
 
     assert (list(empty.changes), node.changes) == ([], [NodeRecord("n1", ())])
+
+
+def test_what_is_found_missing_was_there_when_the_watch_last_told_anything() -> None:
+    cache = listed(pod("ghost"))
+    cache.apply_event(event("ADDED", pod("other")), 4_000)
+    cache.begin_list()
+    cache.apply_page(page(pod("other")), 9_000)
+
+    assert cache.finish_list(9_000) == [RecordGone(record("ghost"), 9_000, 4_000)]

@@ -17,7 +17,7 @@ from grapevine.wire.schema import Batch
 
 async def written_from(writer: FakeWriter, records: Sequence[Record], batch: Batch) -> None:
     """Take the batch in, write what it tells, and end."""
-    pipeline = Pipeline(OperatorSettings(), writer, lambda: T0)
+    pipeline = Pipeline(OperatorSettings(), writer, lambda: T0 + 10_000)
     pipeline.on_records(records)
     task = asyncio.create_task(pipeline.run())
     pipeline.offer(batch)

@@ -38,7 +38,8 @@ SHOP: list[Record] = [
     a_slice("cart", "cart-1-1"),
 ]
 SETTINGS = OperatorSettings(
-    reconcile=ReconcileSettings(coalesce_ms=0, refresh_ms=1, refresh_share_ms=0, writes_per_s=0)
+    resolver=ResolverSettings(settle_ms=0),
+    reconcile=ReconcileSettings(coalesce_ms=0, refresh_ms=1, refresh_share_ms=0, writes_per_s=0),
 )
 
 
@@ -156,14 +157,19 @@ async def test_what_is_parked_resolves_when_its_object_arrives(rig: Rig) -> None
     assert rig.targets("late") == [{"kubernetes": {"name": "cart", "kind": "Deployment"}}]
 
 
-async def test_nothing_is_decided_by_what_was_known_before_the_cluster_was_lost(rig: Rig) -> None:
+async def test_nothing_is_decided_by_what_was_known_before_the_cluster_was_lost(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("grapevine.pipeline.currency._TICK_S", 0.0)
     async with rig.running() as pipeline:
         pipeline.on_current(False)
         pipeline.offer(a_batch(an_observation(client_ip="10.0.0.9")))
         rig.now_ms += 60_000
         await _a_few_ticks()
-        pipeline.on_records([RecordGone(SHOP[2], T0 - 1), a_pod("late", ips=("10.0.0.9",))])  # it changed hands
         pipeline.on_current(True)
+        await _a_few_ticks()
+        pipeline.on_records([RecordGone(SHOP[2], T0 - 1), a_pod("late", ips=("10.0.0.9",))])  # it changed hands
+        rig.now_ms += 5_000
         await until(lambda: rig.durable() == 1)
 
     assert [name for _, name in rig.writer.objects] == ["late"]
@@ -330,6 +336,78 @@ async def test_a_rollout_writes_nothing(rig: Rig) -> None:
     assert rig.writer.calls[calls:] == []
 
 
+async def test_what_was_just_heard_waits_for_the_watch_to_tell_that_its_address_changed_hands(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("grapevine.pipeline.currency._TICK_S", 0.0)
+    rig = Rig(FakeWriter(), replace(SETTINGS, resolver=ResolverSettings(settle_ms=2_000)))
+    async with rig.running() as pipeline:
+        pipeline.offer(a_batch(an_observation(first_ms=T0 + 9_500)))
+        rig.now_ms += 1_999
+        await _a_few_ticks()
+        early = pipeline.graph.clients
+        pipeline.on_records([replace(a_pod_of("web", 1, "10.0.0.9"), end_ms=T0 + 7_999)])
+        pipeline.on_records([a_pod("late", ips=("10.0.0.9",), start_ms=T0 + 8_000)])
+        rig.now_ms += 1
+        await until(lambda: rig.durable() == 1)
+
+    assert (early, list(rig.writer.objects)) == ([], [("shop", "late")])
+
+
+async def test_what_is_older_than_clocks_are_wrong_waits_for_nothing() -> None:
+    rig = Rig(FakeWriter(), replace(SETTINGS, resolver=ResolverSettings(settle_ms=2_000)))
+
+    assert rig.pipeline.intake.due_ms(a_batch(an_observation(first_ms=T0 + 3_000))) == rig.now_ms
+    assert rig.pipeline.intake.due_ms(a_batch(an_observation(first_ms=T0 + 4_500))) == rig.now_ms + 1_500
+
+
+async def test_a_slow_senders_news_wait_as_long_as_any(monkeypatch: pytest.MonkeyPatch) -> None:
+    rig = Rig(FakeWriter(), replace(SETTINGS, resolver=ResolverSettings(settle_ms=2_000)))
+    batch = a_batch(an_observation(first_ms=T0), clock_ms=T0 + 1_000)
+    rig.pipeline.intake.hear(batch)
+
+    assert rig.pipeline.intake.due_ms(batch) == rig.now_ms + 2_000
+
+
+async def test_observations_that_wait_are_bounded() -> None:
+    rig = Rig(FakeWriter(), replace(SETTINGS, ingest=IngestSettings(max_queued_observations=2)))
+    rig.pipeline.offer(a_batch(domain(1), domain(2), seq=1))
+
+    with pytest.raises(RetryableError):
+        rig.pipeline.offer(a_batch(domain(3), seq=2))
+
+
+async def test_an_address_that_two_living_pods_have_is_neithers_and_counted(rig: Rig) -> None:
+    rig.pipeline.on_records([a_pod("twin", ips=("10.0.0.9",), start_ms=T0 + 500)])
+    await rig.take_in(a_batch(an_observation(count=3)))
+
+    assert (rig.writer.objects, rig.pipeline.intake.unresolved.by_reason) == ({}, {"address-shared": 3})
+    left_out = {
+        w.name: rig.pipeline.intake.left_out.of(w)[0][0] for w in (a_workload(), a_workload("twin", kind="Pod"))
+    }
+    assert left_out == {"web": "address-shared", "twin": "address-shared"}
+
+
+async def test_an_address_that_pods_of_one_workload_have_is_that_workloads(rig: Rig) -> None:
+    rig.pipeline.on_records([a_pod_of("web", 2, "10.0.0.9")])
+    await rig.take_in(a_batch(an_observation(count=3)))
+
+    assert rig.counts() == [3]
+
+
+async def test_what_a_shared_address_asked_is_decided_once_the_older_pods_end_is_told(rig: Rig) -> None:
+    async with rig.running() as pipeline:
+        pipeline.on_records([a_pod("next", ips=("10.0.0.9",), start_ms=T0 + 3_000)])
+        pipeline.offer(a_batch(an_observation(first_ms=T0 + 4_000)))
+        await pipeline.drain()
+        before = pipeline.graph.clients
+        pipeline.on_records([replace(a_pod_of("web", 1, "10.0.0.9"), end_ms=T0 + 2_999)])
+        pipeline.intake.retry_parked()
+        await until(lambda: rig.durable() == 1)
+
+    assert (before, list(rig.writer.objects)) == ([], [("shop", "next")])
+
+
 async def test_a_full_queue_of_batches_asks_for_patience() -> None:
     rig = Rig(FakeWriter(), replace(SETTINGS, ingest=IngestSettings(max_queued_batches=1)))
     rig.pipeline.offer(a_batch(seq=1))
@@ -340,7 +418,7 @@ async def test_a_full_queue_of_batches_asks_for_patience() -> None:
 
 
 async def test_parking_over_its_bound_decides_with_what_is_known() -> None:
-    rig = Rig(FakeWriter(), replace(SETTINGS, resolver=ResolverSettings(max_parked=0)))
+    rig = Rig(FakeWriter(), replace(SETTINGS, resolver=ResolverSettings(settle_ms=0, max_parked=0)))
     await rig.take_in(a_batch(an_observation(client_ip="10.0.0.77")))
 
     assert dict(rig.pipeline.intake.unresolved.by_reason) == {"no-pod": 1}

@@ -23,7 +23,7 @@ from grapevine.model.write_policy import WritePolicy
 from grapevine.pipeline import Pipeline
 from grapevine.pipeline.upkeep import MAX_ELAPSED_MS
 from grapevine.resolver.records import Record
-from grapevine.settings import GraphSettings, OperatorSettings, ReconcileSettings
+from grapevine.settings import GraphSettings, OperatorSettings, ReconcileSettings, ResolverSettings
 
 SECOND, MINUTE, HOUR, DAY = 1_000, 60_000, 3_600_000, 86_400_000
 RECORDS: list[Record] = [
@@ -35,7 +35,11 @@ RECORDS: list[Record] = [
     a_slice("cart", "cart-1-1"),
 ]
 PATIENCE_MS = HOUR
-SETTINGS = OperatorSettings(reconcile=ReconcileSettings(coalesce_ms=0), graph=GraphSettings(patience_ms=PATIENCE_MS))
+SETTINGS = OperatorSettings(
+    resolver=ResolverSettings(settle_ms=0),
+    reconcile=ReconcileSettings(coalesce_ms=0),
+    graph=GraphSettings(patience_ms=PATIENCE_MS),
+)
 
 
 class Rig:
@@ -56,7 +60,7 @@ class Rig:
     async def ask(self, *, seq: int) -> None:
         """Let `web` look `cart` up now."""
         at_ms = self.now_ms - 5 * SECOND
-        batch = a_batch(an_observation(first_ms=at_ms), stream=f"s{at_ms}", seq=seq, node="n1")
+        batch = a_batch(an_observation(first_ms=at_ms), stream=f"s{at_ms}", seq=seq, node="n1", clock_ms=self.now_ms)
         await self.write(batch)
 
     async def pass_by(self, ms: int, *, every_ms: int = 30 * SECOND) -> None:
@@ -65,7 +69,7 @@ class Rig:
         while self.now_ms < end_ms:
             self.now_ms = min(self.now_ms + every_ms, end_ms)
             if self.hears:
-                self.pipeline.offer(a_batch(stream="alive", seq=0, node=self.hears))
+                self.pipeline.offer(a_batch(stream="alive", seq=0, node=self.hears, clock_ms=self.now_ms))
             await self.pipeline._upkeep.go_round()
         self.pipeline._enqueue_dirty()
         await self.write()
@@ -178,7 +182,7 @@ async def test_what_retired_before_it_was_written_retires_again_after_a_crash(ri
     await rig.pass_by(2_040 * MINUTE)
     for _ in range(240):
         rig.now_ms += 30 * SECOND
-        rig.pipeline.offer(a_batch(stream="alive", seq=0, node="n1"))
+        rig.pipeline.offer(a_batch(stream="alive", seq=0, node="n1", clock_ms=rig.now_ms))
         await rig.pipeline._upkeep.go_round()
     assert not rig.pipeline.graph.is_known(a_workload())
     rig.restart()  # nothing of it was written

@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 import pytest
-from tests.support.builders import T0, a_deployment, a_pod, a_workload, an_index, an_owner, owned_by
+from tests.support.builders import LATER, T0, a_deployment, a_pod, a_workload, an_index, an_owner, owned_by
 
 from grapevine.model.workload import WorkloadRef
 from grapevine.resolver.owners import OwnerIndex, Root
@@ -159,5 +159,5 @@ def test_a_dns_cache_is_known_until_its_daemonset_goes() -> None:
     index = an_index(cache, an_owner("DaemonSet", "kube-proxy"))
     assert index.dns_caches() == [cache]
 
-    index.apply([RecordGone(cache, T0)])
+    index.apply([RecordGone(cache, T0)], LATER)
     assert index.dns_caches() == []

@@ -4,6 +4,7 @@ import pytest
 from tests.support.builders import (
     CLIENT_IP,
     DOMAIN,
+    LATER,
     T0,
     a_deployment,
     a_pod,
@@ -267,7 +268,7 @@ def test_an_owner_that_never_came_gives_its_own_name_and_kind() -> None:
 
 def test_an_owner_that_came_late_is_the_workload() -> None:
     index = an_index(a_pod(owner=owned_by("ReplicaSet", "web-1")))
-    index.apply(a_deployment("web"))
+    index.apply(a_deployment("web"), LATER)
 
     found = resolve(index, "api.example.com")
 

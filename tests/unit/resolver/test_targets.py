@@ -2,6 +2,7 @@
 
 import pytest
 from tests.support.builders import (
+    LATER,
     T0,
     a_deployment,
     a_pod,
@@ -53,7 +54,7 @@ def test_several_owners_leave_the_service() -> None:
 def test_a_canary_that_joins_moves_the_edge() -> None:
     index = an_index(*BEHIND_CART, *CANARY)
 
-    changed = index.apply([a_slice("cart", "canary-1-1", name="cart-2")])
+    changed = index.apply([a_slice("cart", "canary-1-1", name="cart-2")], LATER)
 
     assert (CART in changed, target(index)) == (True, ServiceTarget("shop", "cart"))
 
@@ -62,7 +63,7 @@ def test_a_canary_that_leaves_gives_the_edge_back() -> None:
     second = a_slice("cart", "canary-1-1", name="cart-2")
     index = an_index(*BEHIND_CART, *CANARY, second)
 
-    changed = index.apply([RecordGone(second, T0)])
+    changed = index.apply([RecordGone(second, T0)], LATER)
 
     assert (CART in changed, target(index)) == (True, to_workload("cart"))
 
@@ -70,7 +71,7 @@ def test_a_canary_that_leaves_gives_the_edge_back() -> None:
 def test_a_service_scaled_to_zero_keeps_its_last_owner() -> None:
     index = an_index(*BEHIND_CART)
     target(index)
-    index.apply([a_slice("cart"), RecordGone(a_pod_of("cart", 1, "10.0.0.1"), T0)])
+    index.apply([a_slice("cart"), RecordGone(a_pod_of("cart", 1, "10.0.0.1"), T0)], LATER)
 
     assert target(index) == to_workload("cart")
 
@@ -78,7 +79,7 @@ def test_a_service_scaled_to_zero_keeps_its_last_owner() -> None:
 def test_a_service_that_had_several_owners_keeps_none_of_them_at_zero() -> None:
     index = an_index(*BEHIND_CART, *CANARY, a_slice("cart", "cart-1-1", "canary-1-1"))
     target(index)
-    index.apply([a_slice("cart")])
+    index.apply([a_slice("cart")], LATER)
 
     assert target(index) == ServiceTarget("shop", "cart")
 
@@ -87,7 +88,7 @@ def test_the_owner_remembered_by_a_status_stands_in_until_pods_come() -> None:
     index = an_index(a_service("cart"))
     index.remember_owner(CART, WorkloadRef("shop", "Deployment", "old"))
     before = target(index)
-    index.apply(BEHIND_CART)
+    index.apply(BEHIND_CART, LATER)
 
     assert (before, target(index)) == (to_workload("old"), to_workload("cart"))
 
@@ -96,7 +97,7 @@ def test_slices_before_pods_name_the_service_and_then_the_workload() -> None:
     index = an_index(a_service("cart"), a_slice("cart", "cart-1-1"))
     before = target(index)
 
-    changed = index.apply([*a_deployment("cart"), a_pod_of("cart", 1, "10.0.0.1")])
+    changed = index.apply([*a_deployment("cart"), a_pod_of("cart", 1, "10.0.0.1")], LATER)
 
     assert (before, CART in changed, target(index)) == (ServiceTarget("shop", "cart"), True, to_workload("cart"))
 
@@ -105,7 +106,7 @@ def test_a_pod_deleted_before_its_slice_says_so_moves_no_edge() -> None:
     index = an_index(*BEHIND_CART, a_pod_of("cart", 2, "10.0.0.3"), a_slice("cart", "cart-1-1", "cart-1-2"))
     target(index)
 
-    index.apply([RecordGone(a_pod_of("cart", 1, "10.0.0.1"), T0)])
+    index.apply([RecordGone(a_pod_of("cart", 1, "10.0.0.1"), T0)], LATER)
 
     assert target(index) == to_workload("cart")
 
@@ -118,7 +119,7 @@ def test_an_owner_that_comes_late_moves_the_edge_to_it() -> None:
     index = an_index(a_service("cart"), a_pod_of("cart", 1, "10.0.0.1"), a_slice("cart", "cart-1-1"))
     before = target(index)
 
-    changed = index.apply(a_deployment("cart"))
+    changed = index.apply(a_deployment("cart"), LATER)
 
     assert (before, CART in changed, target(index)) == (
         to_workload("cart-1", kind="ReplicaSet"),
@@ -181,7 +182,7 @@ def test_an_external_name_follows_the_service_it_points_to_through_others() -> N
         a_service("b", external_name="cart.shop.svc.cluster.local"),
     )
 
-    changed = index.apply([a_slice("cart", "canary-1-1")])
+    changed = index.apply([a_slice("cart", "canary-1-1")], LATER)
 
     assert (ServiceRef("shop", "a") in changed, target(index, "a")) == (True, to_workload("canary"))
 
@@ -198,7 +199,7 @@ def test_external_names_in_a_circle_end() -> None:
 def test_an_external_name_that_changes_moves_the_edge() -> None:
     index = an_index(a_service("ext", external_name="old.example.com"))
 
-    changed = index.apply([a_service("ext", external_name="new.example.com")])
+    changed = index.apply([a_service("ext", external_name="new.example.com")], LATER)
 
     assert (ServiceRef("shop", "ext") in changed, target(index, "ext")) == (True, InternetTarget("new.example.com"))
 
@@ -214,7 +215,7 @@ def test_a_workload_and_a_domain_are_their_own_targets() -> None:
 def test_a_changed_annotation_moves_the_edge() -> None:
     index = an_index(a_service("cart"), a_slice("cart", "p"), a_pod("p"))
 
-    changed = index.apply([a_pod("p", override="named")])
+    changed = index.apply([a_pod("p", override="named")], LATER)
 
     assert (CART in changed, target(index)) == (True, to_workload("named", kind=""))
 
@@ -256,10 +257,12 @@ def test_the_edge_moves_when_an_address_written_by_hand_changes_hands() -> None:
     index = an_index(*BEHIND_CART, *CANARY, a_service("legacy"), by_hand("10.0.0.7"))
     found = [target(index, "legacy")]
 
-    came = index.apply([a_pod_of("cart", 7, "10.0.0.7")])
+    came = index.apply([a_pod_of("cart", 7, "10.0.0.7")], LATER)
     found.append(target(index, "legacy"))
-    went = index.apply([RecordGone(a_pod_of("cart", 7, "10.0.0.7"), T0 + 5_000)])
-    index.apply([a_pod("canary-1-7", ips=("10.0.0.7",), start_ms=T0 + 6_000, owner=owned_by("ReplicaSet", "canary-1"))])
+    went = index.apply([RecordGone(a_pod_of("cart", 7, "10.0.0.7"), T0 + 5_000)], LATER)
+    index.apply(
+        [a_pod("canary-1-7", ips=("10.0.0.7",), start_ms=T0 + 6_000, owner=owned_by("ReplicaSet", "canary-1"))], LATER
+    )
     found.append(target(index, "legacy"))
 
     assert found == [ServiceTarget("shop", "legacy"), to_workload("cart"), to_workload("canary")]
@@ -271,7 +274,7 @@ def test_a_pod_that_finished_gives_up_an_address_written_by_hand() -> None:
     index = an_index(a_service("legacy"), job, by_hand("10.0.0.8"))
     before = target(index, "legacy")
 
-    changed = index.apply([a_pod("job", ips=("10.0.0.8",), end_ms=T0 + 1_999)])
+    changed = index.apply([a_pod("job", ips=("10.0.0.8",), end_ms=T0 + 1_999)], LATER)
 
     assert before == to_workload("job", kind="Pod")
     assert ServiceRef("shop", "legacy") in changed
@@ -283,7 +286,7 @@ def test_an_owner_that_comes_late_moves_a_service_of_another_namespace_too() -> 
     index = an_index(a_service("legacy", namespace="edge"), legacy, a_pod_of("cart", 1, "10.0.0.1"))
     target(index, "legacy", namespace="edge")
 
-    changed = index.apply(a_deployment("cart"))
+    changed = index.apply(a_deployment("cart"), LATER)
 
     assert ServiceRef("edge", "legacy") in changed
     assert target(index, "legacy", namespace="edge") == to_workload("cart")
@@ -340,7 +343,7 @@ def test_a_name_of_the_cluster_set_is_the_service_where_it_exists_here_and_a_dom
     found = [in_clusterset(index)]
 
     for change in (a_service("cart"), RecordGone(a_service("cart"), T0)):
-        assert CART in index.apply([change])
+        assert CART in index.apply([change], LATER)
         found.append(in_clusterset(index))
 
     domain = InternetTarget("cart.shop.svc.clusterset.local")
