@@ -198,8 +198,9 @@ def test_03_the_columns_work_for_an_object_nobody_has_seen_and_fill_for_one_that
     shop.ask("cart")
 
     def row() -> tuple[str, ...]:
-        (only,) = shop.plane.kubectl().table("clientintents", "-n", shop.namespace, "-o", "wide")
-        return tuple(only[c] for c in ("WORKLOAD", "TARGETS", "UNDECLARED", "MODE", "READY", "UNUSED", "REASON"))
+        rows = shop.plane.kubectl().table("clientintents", "-n", shop.namespace, "-o", "wide")
+        assert ["mine"] == [each["NAME"] for each in rows]
+        return tuple(rows[0][c] for c in ("WORKLOAD", "TARGETS", "UNDECLARED", "MODE", "READY", "UNUSED", "REASON"))
 
     until_equal(("web", "2", "0", "Observe", "True", "1", "Declared"), row)
     waited = shop.plane.kubectl().run("wait", "--for=condition=Ready", "ci/mine", "-n", shop.namespace, "--timeout=30s")

@@ -55,7 +55,7 @@ class ActualStore:
         keys = self._by_workload.get((client.namespace, client.name), ())
         about = [a for key in keys if is_about(a := self._objects[key], client)]
         about.sort(key=lambda a: (a.discovered, a.client.kind != client.kind, a.created_ms, a.name))
-        return [a for a in about if a is about[0] or a.client == about[0].client]
+        return [a for a in about if a.client.kind or not about[0].client.kind]
 
     def object_of(self, client: WorkloadRef) -> ActualIntents | None:
         """Return the object in force for a workload, or None."""

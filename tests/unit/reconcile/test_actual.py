@@ -39,6 +39,12 @@ def test_of_equals_of_one_second_the_first_by_name_is_in_force() -> None:
     assert in_force(a_store(an_actual("b", discovered=False), an_actual("a", discovered=False))) == "a"
 
 
+def test_a_discovered_object_is_a_second_one_beside_a_persons_of_any_kind() -> None:
+    open_, discovered = an_actual("a", kind="", discovered=False), an_actual("b")
+
+    assert a_store(discovered, open_).objects_of(a_workload()) == [open_, discovered]
+
+
 def test_an_object_of_any_kind_beside_one_of_this_kind_is_no_second_one() -> None:
     kinded, open_ = an_actual("a", discovered=False), an_actual("b", kind="", discovered=False)
 
