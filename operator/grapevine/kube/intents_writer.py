@@ -15,6 +15,7 @@ import msgspec
 from grapevine.intents import resource as names
 from grapevine.intents.read import read_intents
 from grapevine.kube.errors import ConflictError, NotFoundError
+from grapevine.kube.fence import FencedSession
 from grapevine.kube.session import Session
 from grapevine.model.errors import PermanentInputError, RetryableError
 from grapevine.model.intents import ActualIntents
@@ -26,7 +27,7 @@ _APPLY = "application/apply-patch+yaml"
 class ApiIntentsWriter:
     """Writes ClientIntents to the API server; errors as `IntentsWriter` has them."""
 
-    def __init__(self, session: Session) -> None:
+    def __init__(self, session: Session | FencedSession) -> None:
         self._session = session
 
     async def read(self, namespace: str, name: str) -> ActualIntents | None:

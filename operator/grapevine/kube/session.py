@@ -9,6 +9,7 @@ import contextlib
 import os
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from contextvars import ContextVar
 from types import TracebackType
 from typing import Any, Self
 
@@ -34,6 +35,11 @@ _TRANSPORT_ERRORS = (aiohttp.ClientError, OpenApiException, ConfigException, OSE
 """ValueError: an URL that is none, or a line over 4 MiB (the client reads with 2); etcd holds objects of 1.5."""
 
 
+MaySend = Callable[[], bool]
+"""Asked in the very moment before a request's body goes out."""
+_MAY_SEND: ContextVar[MaySend | None] = ContextVar("may send", default=None)
+
+
 class _Version(msgspec.Struct, rename="camel"):
     git_version: str = ""
 
@@ -52,6 +58,7 @@ class Session:
     def __init__(self, configuration: Configuration, origin: str) -> None:
         """Take a loaded configuration; `origin` says where it came from, for messages. Needs a running loop."""
         configuration.disable_strict_ssl_verification = True  # clusters' own CAs lack RFC 5280 extensions; so client-go
+        configuration.trace_configs = [_last_look()]
         self.server: str = configuration.host
         self.origin = origin
         """`kubeconfig PATH` or `the pod's service account`."""
@@ -127,8 +134,11 @@ class Session:
         content_type: str = "application/json",
         accept: str = "application/json",
         timeout_s: float = REQUEST_TIMEOUT_S,
+        may_send: MaySend | None = None,
     ) -> bytes:
         """Send one request and return the answer's body, whichever 2xx it came with.
+
+        One with a body is not sent where `may_send` says no, once there is a connection.
 
         Raises:
             ConflictError: 409.
@@ -139,6 +149,7 @@ class Session:
         """
         timeout = aiohttp.ClientTimeout(total=timeout_s, sock_connect=CONNECT_TIMEOUT_S)
         headers = {"Accept": accept, "Content-Type": content_type}
+        _MAY_SEND.set(may_send)
         async with await self._send(method, path, query or {}, headers, body, timeout) as response:
             with self._converted(method, path):
                 return await response.read()
@@ -286,3 +297,19 @@ def _once_a_minute(load: Callable[[Configuration], Awaitable[None]]) -> Callable
                 await load(configuration)
 
     return hook
+
+
+def _last_look() -> aiohttp.TraceConfig:
+    """Return the hook that asks `may_send` within the call that writes the body, with no turn of the loop in between.
+
+    A process that stood still goes on with whatever it was about to do, before any timer of its own goes off.
+    """
+
+    async def look(*_: object) -> None:
+        may_send = _MAY_SEND.get()
+        if may_send is not None and not may_send():
+            raise RetryableError("not sent: it may not be any more")
+
+    trace = aiohttp.TraceConfig()
+    trace.on_request_chunk_sent.append(look)
+    return trace
