@@ -145,6 +145,11 @@ class Reason(StrEnum):
     SPOOL_OVERFLOW = "spool-overflow", "loss", "batches dropped, oldest first, for the cap on what waits to be durable"
     BATCH_REFUSED = "batch-refused", "loss", "batches the operator refused for good (400, 413)"
     OPERATOR_BUSY = "operator-busy", "flow", "requests the operator asked to repeat later (429)"
+    NO_LEADER = (
+        "no-leader",
+        "flow",
+        "requests no replica took: none led, or the one that did could not be reached (421)",
+    )
     SEND_FAILED = (
         "send-failed",
         "flow",

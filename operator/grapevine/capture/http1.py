@@ -56,6 +56,8 @@ class HttpReply:
     headers: Mapping[str, str]
     """By name in lower case; of repeated ones the last."""
     body: bytes
+    unreached: str = ""
+    """Of a 421: why the leader it names could not be reached; empty where that was not tried."""
 
 
 def parse_url(url: str) -> Server:

@@ -20,7 +20,7 @@ class OperatorLink:
     """Posts bodies to the operator. For one thread."""
 
     def __init__(self, settings: CaptureSettings) -> None:
-        """Read CA and token once, to fail early; both are read again as they change.
+        """Read CA and token once where they are needed from the start, to fail early; changes of them are read too.
 
         Raises:
             PermanentInputError: one of the files cannot be used.
@@ -29,7 +29,7 @@ class OperatorLink:
         self._headers = {"Content-Type": CONTENT_TYPE}
         if settings.deflate:
             self._headers["Content-Encoding"] = "deflate"
-        if settings.ca_file:
+        if settings.operator.is_https:
             try:
                 read_ca(settings.ca_file)
                 read_token(settings.token_file)
@@ -39,7 +39,7 @@ class OperatorLink:
         self._connection = HttpConnection(self._server, self._secure() if self._server.is_https else None)
 
     def post(self, body: bytes) -> HttpReply:
-        """Send one body and return the reply; a 421 only where no leader can be gone to.
+        """Send one body and return the reply; a 421 only where no leader can be gone to, or be reached.
 
         Raises:
             RetryableError: no connection, no reply, or a file that cannot be read.
@@ -59,7 +59,11 @@ class OperatorLink:
         if leader is None:
             return reply
         self._go_to(leader)
-        return self._post(body)
+        try:
+            return self._post(body)
+        except RetryableError as e:  # it is gone, and its Lease not over yet
+            self._go_to(self._settings.operator)
+            return HttpReply(reply.server, reply.status, reply.headers, reply.body, unreached=str(e))
 
     def close(self) -> None:
         """Close the connection."""

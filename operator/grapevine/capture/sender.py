@@ -21,6 +21,7 @@ from grapevine.wire.schema import (
     HEARTBEAT_SEQ,
     STATUS_ACCEPTED,
     STATUS_BUSY,
+    STATUS_NOT_LEADER,
     STATUS_REJECTED,
     Batch,
     BatchHeader,
@@ -34,6 +35,9 @@ DRAIN_HEARTBEAT_S: Final = 0.5
 BACKOFF_FIRST_S: Final = 0.5
 BACKOFF_MAX_S: Final = 30.0
 MAX_RETRY_AFTER_S: Final = 300.0
+LEADERLESS_S: Final = 1.0
+"""Between two tries while a replica answers and none leads, half of it random: that ends within seconds, and nobody is
+overloaded who has to be spared."""
 WARN_PERIOD_S: Final = 60.0
 STALL_S: Final = 300.0
 """What one request may take at most, the look-up of a name included: getaddrinfo tries every server of the node twice
@@ -125,6 +129,9 @@ class Sender:
             self._counters.add(Reason.OPERATOR_BUSY)
             self._not_before_s = now_s + _retry_after_s(answer)
             return
+        if answer.status == STATUS_NOT_LEADER:
+            self._leaderless(answer, now_s)
+            return
         if answer.status in (STATUS_REJECTED, _STATUS_TOO_LARGE):
             self._refused(seq, f"{answer.server.url}: {_reason(answer)}", now_s)
         elif answer.status == STATUS_ACCEPTED:
@@ -153,6 +160,13 @@ class Sender:
                 self._spool.drop(seq)
             self._counters.add(Reason.BATCH_REFUSED)
         self._warn(Reason.BATCH_REFUSED, "operator refused a batch: dropped", reason, now_s)
+
+    def _leaderless(self, answer: HttpReply, now_s: float) -> None:
+        self._counters.add(Reason.NO_LEADER)
+        self._failures = 0
+        self._not_before_s = now_s + LEADERLESS_S * (0.5 + self._random() / 2)
+        why = answer.unreached or f"{answer.server.url}: {_reason(answer)}"
+        self._warn(Reason.NO_LEADER, "no leader takes batches now: trying again", why, now_s)
 
     def _back_off(self, error: RetryableError, now_s: float) -> None:
         self._counters.add(Reason.SEND_FAILED)

@@ -177,6 +177,34 @@ def test_a_leader_that_is_gone_sends_it_back_to_the_service(servers: ExitStack, 
         assert link.post(BODY).status == 202
 
 
+def test_a_leader_that_cannot_be_reached_is_no_failure_of_the_replica_that_named_it(
+    servers: ExitStack, directory: Path
+) -> None:
+    with ExitStack() as short:
+        gone = start(short).port
+    follower = start(servers, PAIR, (421, Reply("two", 0, "", f"127.0.0.1:{gone}")))
+    with closing(OperatorLink(settings(follower, directory))) as link:
+        answer = link.post(BODY)
+        follower.reply = (202, Reply("two", 0))
+        assert link.post(BODY).status == 202
+
+    assert answer.status == 421
+    assert f"operator at 127.0.0.1:{gone}: " in answer.unreached
+
+
+def test_a_sidecar_needs_its_files_once_there_is_a_leader_elsewhere(servers: ExitStack, directory: Path) -> None:
+    leader = start(servers)
+    beside = start(servers, None)
+    pem = (directory / "ca.crt").read_text()
+    (directory / "ca.crt").unlink()
+    with closing(OperatorLink(settings(beside, directory, "http"))) as link:
+        assert link.post(BODY).status == 202
+        beside.reply = (421, Reply("two", 0, "", f"127.0.0.1:{leader.port}"))
+        assert "ca.crt: No such file" in link.post(BODY).unreached
+        (directory / "ca.crt").write_text(pem)
+        assert link.post(BODY).status == 202
+
+
 @pytest.mark.parametrize("leader", ["", "evil.example.com:8443", "127.0.0.1"])
 def test_goes_nowhere_it_cannot_trust(servers: ExitStack, directory: Path, leader: str) -> None:
     follower = start(servers, PAIR, (421, Reply("two", 0, "", leader)))

@@ -164,7 +164,6 @@ def test_drops_what_is_refused_and_says_who_and_why_once(
     ("answer", "why"),
     [
         ((500, {}, b"oops"), "status 500: oops"),
-        ((421, {}, encode_reply(Reply("first", 0, "leader is elsewhere"))), "status 421: leader is elsewhere"),
         ((404, {}, b"not found"), "status 404: not found"),
         ((202, {}, b"<html>hello</html>"), "something else than the operator answers there"),
         ((202, {"Content-Length": "no number"}, b""), "invalid literal"),
@@ -188,6 +187,25 @@ def test_keeps_what_got_another_answer_tries_again_and_says_of_whom(
     assert operator.received[-1].header.counters["send-failed"] == 1
     (record,) = caplog.records
     assert f"{address}: {why}" in record.__dict__["reason"]
+
+
+def test_asks_again_within_a_second_while_nobody_leads_however_long_that_lasts(
+    sender: Sender, operator: Operator, address: Server, caplog: pytest.LogCaptureFixture
+) -> None:
+    sender.offer(a_batch(1))
+    operator.answers = [(421, {}, encode_reply(Reply("first", 0, "no replica leads now")))] * 20
+    now_s = 0.0
+    for _ in range(20):
+        wait_s = sender.step(now_s)
+        assert 0.5 <= wait_s <= 1
+        now_s += wait_s
+    sender.step(now_s)
+
+    assert (operator.seqs(), sender.left()) == ([1] * 21, 1)
+    counters = operator.received[-1].header.counters
+    assert (20, None) == (counters["no-leader"], counters.get("send-failed"))
+    (record,) = caplog.records
+    assert f"http://{address}: no replica leads now" == record.__dict__["reason"]
 
 
 def test_a_connection_closed_while_idle_is_no_failure(sender: Sender, operator: Operator) -> None:
