@@ -1,8 +1,9 @@
 """Composition root of `grapevine operator`: makes every part, starts them in order, ends them in reverse.
 
-Order: API server known → health → serving certificate → informers synced → map restored from ClientIntents → telemetry
-→ pipeline → ingest → API → kopf. The end of any part ends the process: a new one begins from the cluster's state, which
-is simpler than mending this one.
+Order: API server known → health → serving certificate → informers synced → ingest and API, which send all to the leader
+→ elected → map restored from ClientIntents → telemetry → pipeline → open to batches → kopf. A follower waits before
+"elected", warm. The end of any part, and being deposed, ends the process: a new one begins from the cluster's state,
+which is simpler than mending this one.
 """
 
 import asyncio
@@ -22,17 +23,21 @@ from grapevine.handlers.watch import IntentsWatch
 from grapevine.ingest.authentication import Authenticator
 from grapevine.ingest.rotation import Schedule
 from grapevine.ingest.server import IngestServer
+from grapevine.kube.election import Replica
+from grapevine.kube.fence import FencedSession
 from grapevine.kube.informer import Informers
 from grapevine.kube.intents_list import list_intents
 from grapevine.kube.intents_writer import ApiIntentsWriter
+from grapevine.kube.lease import Leadership, LeaseLeadership, Unopposed
 from grapevine.kube.named_objects import NamedConfigMap, NamedSecret
 from grapevine.kube.session import Session, preflight
 from grapevine.kube.token_review import TokenReviewer
 from grapevine.model.errors import GrapevineError
 from grapevine.pipeline import Pipeline
 from grapevine.pipeline.live_edges import LiveEdges
+from grapevine.pipeline.role import Role
 from grapevine.pipeline.views import PipelineViews
-from grapevine.settings import OperatorSettings, TlsSettings
+from grapevine.settings import ElectionSettings, OperatorSettings, TlsSettings
 from grapevine.web.api import ApiServer
 from grapevine.web.health import HealthServer
 
@@ -85,7 +90,8 @@ async def _serve(settings: OperatorSettings, telemetry_settings: TelemetrySettin
             "starting",
             extra={"version": __version__, "server": session.server, "kubernetes": version, "instance": instance},
         )
-        writer = ApiIntentsWriter(session)
+        leadership = _leadership(session, settings.election)
+        writer = ApiIntentsWriter(FencedSession(session, leadership.left_s))
         pipeline = Pipeline(settings, writer, _now_ms)
         informers = Informers(
             session,
@@ -96,17 +102,19 @@ async def _serve(settings: OperatorSettings, telemetry_settings: TelemetrySettin
             scope=settings.resolver.scope,
             service_labels=telemetry_settings.service_labels if telemetry_settings else (),
         )
-        views = PipelineViews(pipeline, informers.failing, _now_ms)
-        ingest = IngestServer(pipeline, instance, dns_pods=pipeline.dns_pods)
+        role = Role(leadership)
+        views = PipelineViews(pipeline, informers.failing, _now_ms, role.lead)
+        ingest = IngestServer(pipeline, instance, dns_pods=pipeline.dns_pods, elsewhere=role.batches_elsewhere)
         tasks = await stack.enter_async_context(asyncio.TaskGroup())
 
         def missing() -> Sequence[str]:
-            return [*(f"informer {kind}" for kind in informers.unsynced()), *([] if ingest.listening else ["ingest"])]
+            unsynced = [f"informer {kind}" for kind in informers.unsynced()]
+            return [*unsynced, *role.missing(), *([] if ingest.listening else ["ingest"])]
 
         serving = _serving_certificate(session, settings.tls) if settings.tls else None
         tls_metrics = (serving.metrics,) if serving else ()
         watch = IntentsWatch(pipeline.on_intents, session.credentials)
-        telemetry = _telemetry(pipeline, settings, telemetry_settings) if telemetry_settings else None
+        telemetry = _telemetry(pipeline, settings, telemetry_settings, leadership) if telemetry_settings else None
         exposition = Exposition(
             (
                 pipeline.metrics,
@@ -114,6 +122,7 @@ async def _serve(settings: OperatorSettings, telemetry_settings: TelemetrySettin
                 informers.metrics,
                 ingest.metrics,
                 watch.metrics,
+                leadership.metrics,
                 *tls_metrics,
                 *((telemetry.metrics,) if telemetry else ()),
             ),
@@ -126,9 +135,23 @@ async def _serve(settings: OperatorSettings, telemetry_settings: TelemetrySettin
         if serving is not None:
             await serving.refresh()  # early: capture's pods cannot start before its authority is published
             stack.push_async_callback(_end, tasks.create_task(serving.run(), name="serving certificate"))
-        informing = tasks.create_task(informers.run(), name="informers")
-        stack.push_async_callback(_end, informing)
+        stack.push_async_callback(_end, tasks.create_task(informers.run(), name="informers"))
         await informers.wait_synced(SYNC_TIMEOUT_S)
+
+        stack.push_async_callback(ingest.stop)
+        await ingest.start(settings.listen_host, settings.listen_port)
+        if settings.tls and serving is not None:
+            authenticator = Authenticator(TokenReviewer(session), settings.tls.accounts, pipeline.index)
+            await ingest.start_tls(settings.tls.host, settings.tls.port, serving.context, authenticator)
+        api = ApiServer(views, role.questions_elsewhere)
+        stack.push_async_callback(api.stop)
+        await api.start(settings.api_host, settings.api_port)
+
+        standing_by = tasks.create_task(pipeline.stand_by(), name="stand-by")
+        stack.push_async_callback(leadership.release)
+        stack.push_async_callback(_end, tasks.create_task(leadership.run(pipeline.hurry), name="leadership"))
+        await leadership.wait_elected()
+        await _end(standing_by)
         resources = await list_intents(session)
         pipeline.restore(resources)
         _log.info("restored", extra={"clientintents": len(resources)})
@@ -140,36 +163,39 @@ async def _serve(settings: OperatorSettings, telemetry_settings: TelemetrySettin
 
         working = tasks.create_task(pipeline.run(), name="pipeline")
         stack.push_async_callback(_end, working)
-        stack.push_async_callback(_flush, pipeline, working)
-        stack.push_async_callback(ingest.stop)
-        await ingest.start(settings.listen_host, settings.listen_port)
-        if settings.tls and serving is not None:
-            authenticator = Authenticator(TokenReviewer(session), settings.tls.accounts, pipeline.index)
-            await ingest.start_tls(settings.tls.host, settings.tls.port, serving.context, authenticator)
-
-        api = ApiServer(views)
-        stack.push_async_callback(api.stop)
-        await api.start(settings.api_host, settings.api_port)
-
+        stack.push_async_callback(_flush, pipeline, working, leadership)
+        stack.callback(role.close)
+        role.open()
         stack.push_async_callback(_end, tasks.create_task(watch.run(), name="kopf"))
         await asyncio.Event().wait()
 
 
-def _telemetry(pipeline: Pipeline, settings: OperatorSettings, telemetry: TelemetrySettings) -> Telemetry:
+def _leadership(session: Session, settings: ElectionSettings | None) -> Leadership:
+    if settings is None:
+        return Unopposed()
+    me = Replica(settings.pod, settings.uid or secrets.token_hex(8), settings.address)
+    return LeaseLeadership(session, settings.lease, me)
+
+
+def _telemetry(
+    pipeline: Pipeline, settings: OperatorSettings, telemetry: TelemetrySettings, leadership: Leadership
+) -> Telemetry:
     edges = LiveEdges(pipeline, settings.resolver.cluster_domain, _now_ms)
-    return Telemetry(telemetry, edges.snapshot)
+    return Telemetry(telemetry, edges.snapshot, leads=lambda: leadership.left_s() > 0)
 
 
 def _serving_certificate(session: Session, tls: TlsSettings) -> "ServingCertificate":
     from grapevine.ingest.serving import ServingCertificate  # cryptography, 11 MiB, is for those who use it
 
-    secret, publisher = NamedSecret(session, tls.secret), NamedConfigMap(session, tls.ca_configmap)
-    return ServingCertificate(secret, publisher, frozenset(tls.names), Schedule(tls.lifetime_s))
+    publishers = [NamedConfigMap(session, name) for name in tls.ca_configmaps]
+    return ServingCertificate(
+        NamedSecret(session, tls.secret), publishers, frozenset(tls.names), Schedule(tls.lifetime_s)
+    )
 
 
-async def _flush(pipeline: Pipeline, working: asyncio.Task[None]) -> None:
-    """Write what is dirty, unless it is the pipeline that failed."""
-    if not working.done() and not await pipeline.flush(FLUSH_TIMEOUT_S):
+async def _flush(pipeline: Pipeline, working: asyncio.Task[None], leadership: Leadership) -> None:
+    """Write what is dirty, unless it is the pipeline that failed, or another replica leads."""
+    if not working.done() and leadership.left_s() and not await pipeline.flush(FLUSH_TIMEOUT_S):
         _log.warning("not all was written; capture will send it again", extra={"timeout_s": FLUSH_TIMEOUT_S})
 
 

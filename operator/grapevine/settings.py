@@ -176,8 +176,8 @@ class TlsSettings:
     """Where the replicas share certificate and key; it must be there, be it empty."""
     host: str = "0.0.0.0"  # noqa: S104 - capture reaches it from every node
     port: int = 8_443
-    ca_configmap: ObjectName = _CA_CONFIGMAP
-    """Where capture finds whom to trust; made where it is missing."""
+    ca_configmaps: tuple[ObjectName, ...] = (_CA_CONFIGMAP,)
+    """Where capture, and the sidecars, find whom to trust; made where they are missing."""
     names: tuple[str, ...] = ()
     """DNS names of the certificate; never empty."""
     lifetime_s: int = 90 * 86_400
@@ -194,6 +194,19 @@ class TlsSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class ElectionSettings:
+    """Who this process is among the replicas, and the Lease they lead by."""
+
+    lease: ObjectName
+    pod: str
+    """Name of its pod; outside one, a name of its own."""
+    uid: str = ""
+    """Of the pod; where empty, the process takes something random."""
+    address: str = ""
+    """`IP:PORT` or `[IPv6]:PORT` where the others' senders find its TLS listener; empty without one."""
+
+
+@dataclass(frozen=True, slots=True)
 class OperatorSettings:
     """Everything `grapevine operator` needs."""
 
@@ -205,6 +218,8 @@ class OperatorSettings:
     allow_plain_http: bool = False
     """Let `listen_host` be any address: whoever reaches it can write edges into the map."""
     tls: TlsSettings | None = None
+    election: ElectionSettings | None = None
+    """None: this process is the only one."""
     health_host: str = "0.0.0.0"  # noqa: S104 - kubelet probes the pod's address
     health_port: int = 8081
     api_host: str = "127.0.0.1"
@@ -260,7 +275,8 @@ def operator_settings(
 ) -> OperatorSettings:
     """Join defaults, environment and flags; a flag that is None was not given.
 
-    Flags: `kubeconfig`, `listen`, `tls_listen`, `health`, `api` (HOST:PORT), and those of `cli.map_arguments`.
+    Flags: `kubeconfig`, `listen`, `tls_listen`, `health`, `api` (HOST:PORT), `leader_elect` (`on`, `off`), and those of
+    `cli.map_arguments`.
 
     Raises:
         PermanentInputError: a value is not usable; the text names it.
@@ -287,8 +303,10 @@ def operator_settings(
         patience_ms = max(1_000 * _parse_count(stale_s, "GRAPEVINE_STALE_AFTER_S"), 1_000)
         settings = replace(settings, graph=replace(settings.graph, patience_ms=patience_ms))
     resolver = _resolver_settings(environ, value)
-    settings = replace(settings, resolver=resolver, reconcile=_reconcile_settings(environ, settings.reconcile))
-    return replace(settings, tls=_tls_settings(environ, value("tls_listen", "GRAPEVINE_TLS_LISTEN"), resolver))
+    tls = _tls_settings(environ, value("tls_listen", "GRAPEVINE_TLS_LISTEN"), resolver)
+    election = _election_settings(environ, value("leader_elect", "GRAPEVINE_LEADER_ELECT"), tls)
+    reconcile = _reconcile_settings(environ, settings.reconcile)
+    return replace(settings, resolver=resolver, reconcile=reconcile, tls=tls, election=election)
 
 
 def _resolver_settings(environ: Mapping[str, str], value: Callable[[str, str], str | None]) -> ResolverSettings:
@@ -347,14 +365,37 @@ def _tls_settings(environ: Mapping[str, str], listen: str | None, resolver: Reso
     if listen:
         host, port = parse_address(listen, "--tls-listen")
         settings = replace(settings, host=host, port=port)
-    if configmap := environ.get("GRAPEVINE_CA_CONFIGMAP"):
-        settings = replace(settings, ca_configmap=parse_name(configmap, "GRAPEVINE_CA_CONFIGMAP"))
+    if configmaps := _words(environ.get("GRAPEVINE_CA_CONFIGMAP", "")):
+        published = tuple(parse_name(each, "GRAPEVINE_CA_CONFIGMAP") for each in configmaps)
+        settings = replace(settings, ca_configmaps=published)
     if accounts := _words(environ.get("GRAPEVINE_CAPTURE_SERVICE_ACCOUNTS", "")):
         named = tuple(parse_name(each, "GRAPEVINE_CAPTURE_SERVICE_ACCOUNTS") for each in accounts)
         settings = replace(settings, accounts=named)
     if lifetime_s := environ.get("GRAPEVINE_TLS_LIFETIME_S"):
         settings = replace(settings, lifetime_s=_parse_count(lifetime_s, "GRAPEVINE_TLS_LIFETIME_S"))
     return settings
+
+
+def _election_settings(
+    environ: Mapping[str, str], asked: str | None, tls: TlsSettings | None
+) -> ElectionSettings | None:
+    """Return the election as asked for: on where the manifests name the pod, off elsewhere."""
+    pod, namespace = environ.get("GRAPEVINE_POD_NAME", ""), environ.get("GRAPEVINE_NAMESPACE", "")
+    if asked not in (None, "on", "off"):
+        raise PermanentInputError(f"--leader-elect {asked}: give on or off")
+    if asked == "off" or (asked is None and not pod):
+        return None
+    for name, given in (("GRAPEVINE_POD_NAME", pod), ("GRAPEVINE_NAMESPACE", namespace)):
+        if not given:
+            raise PermanentInputError(f"--leader-elect on: {name} is not set; without it replicas cannot be told apart")
+    ip = environ.get("GRAPEVINE_POD_IP", "")
+    host = f"[{ip}]" if ":" in ip else ip
+    return ElectionSettings(
+        lease=ObjectName(namespace, "grapevine-operator"),
+        pod=pod,
+        uid=environ.get("GRAPEVINE_POD_UID", ""),
+        address=f"{host}:{tls.port}" if tls and host else "",
+    )
 
 
 def service_names(namespace: str, cluster_domain: str, service: str = "grapevine-operator") -> tuple[str, ...]:

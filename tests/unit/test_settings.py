@@ -4,7 +4,7 @@ import pytest
 
 from grapevine.model.errors import PermanentInputError
 from grapevine.model.identity import ObjectName
-from grapevine.settings import TlsSettings, operator_settings
+from grapevine.settings import ElectionSettings, TlsSettings, operator_settings
 
 SECRET = {"GRAPEVINE_TLS_SECRET": "grapevine-system/grapevine-serving"}
 
@@ -35,7 +35,7 @@ def test_a_secret_is_all_that_tls_needs() -> None:
         secret=ObjectName("grapevine-system", "grapevine-serving"),
         host="0.0.0.0",
         port=8443,
-        ca_configmap=ObjectName("grapevine-capture", "grapevine-ca"),
+        ca_configmaps=(ObjectName("grapevine-capture", "grapevine-ca"),),
         names=(
             "grapevine-operator.grapevine-system.svc",
             "grapevine-operator.grapevine-system.svc.cluster.local",
@@ -51,7 +51,7 @@ def test_everything_of_tls_can_be_told() -> None:
     environ = {
         "GRAPEVINE_TLS_SECRET": "a/b",
         "GRAPEVINE_TLS_LISTEN": "10.0.0.1:1",
-        "GRAPEVINE_CA_CONFIGMAP": "c/d",
+        "GRAPEVINE_CA_CONFIGMAP": "c/d, k/l",
         "GRAPEVINE_CAPTURE_SERVICE_ACCOUNTS": "e/f, g/h",
         "GRAPEVINE_TLS_NAMES": "i.svc, j",
         "GRAPEVINE_TLS_LIFETIME_S": "3600",
@@ -60,7 +60,7 @@ def test_everything_of_tls_can_be_told() -> None:
         secret=ObjectName("a", "b"),
         host="10.0.0.1",
         port=1,
-        ca_configmap=ObjectName("c", "d"),
+        ca_configmaps=(ObjectName("c", "d"), ObjectName("k", "l")),
         names=("i.svc", "j"),
         lifetime_s=3_600,
         accounts=(ObjectName("e", "f"), ObjectName("g", "h")),
@@ -106,3 +106,43 @@ def test_what_may_be_written_is_one_of_three_policies() -> None:
     assert settings.recreate_after_ms == 5_000
     with pytest.raises(PermanentInputError, match="give observe, upsert-only, sync"):
         operator_settings({"GRAPEVINE_WRITE_POLICY": "all"})
+
+
+POD = {"GRAPEVINE_NAMESPACE": "grapevine-system", "GRAPEVINE_POD_NAME": "operator-a", "GRAPEVINE_POD_UID": "u"}
+LEASE = ObjectName("grapevine-system", "grapevine-operator")
+
+
+def test_leader_election_is_on_where_the_pod_is_named_and_off_elsewhere() -> None:
+    assert operator_settings({}).election is None
+    assert operator_settings(POD).election == ElectionSettings(LEASE, "operator-a", "u")
+    assert operator_settings(POD, leader_elect="off").election is None
+    assert operator_settings(POD | {"GRAPEVINE_LEADER_ELECT": "off"}).election is None
+    assert operator_settings(POD | {"GRAPEVINE_LEADER_ELECT": "off"}, leader_elect="on").election is not None
+
+
+@pytest.mark.parametrize(
+    ("ip", "environ", "address"),
+    [
+        ("10.244.0.7", SECRET, "10.244.0.7:8443"),
+        ("fd00::7", SECRET | {"GRAPEVINE_TLS_LISTEN": "[::]:9443"}, "[fd00::7]:9443"),
+        ("10.244.0.7", {}, ""),
+        ("", SECRET, ""),
+    ],
+)
+def test_a_leader_is_found_at_its_pods_tls_listener(ip: str, environ: dict[str, str], address: str) -> None:
+    election = operator_settings(POD | environ | {"GRAPEVINE_POD_IP": ip}).election
+    assert election is not None
+    assert address == election.address
+
+
+@pytest.mark.parametrize(
+    ("environ", "asked", "text"),
+    [
+        ({}, "on", "GRAPEVINE_POD_NAME is not set"),
+        ({"GRAPEVINE_POD_NAME": "a"}, None, "GRAPEVINE_NAMESPACE is not set"),
+        ({"GRAPEVINE_LEADER_ELECT": "yes"}, None, "--leader-elect yes: give on or off"),
+    ],
+)
+def test_an_election_needs_to_know_who_takes_part(environ: dict[str, str], asked: str | None, text: str) -> None:
+    with pytest.raises(PermanentInputError, match=text):
+        operator_settings(environ, leader_elect=asked)

@@ -23,7 +23,7 @@ examples:
   grapevine operator --listen 127.0.0.1:8080 --health 127.0.0.1:8081
 
 A flag wins over its environment variable. SIGTERM ends it in order: no more batches,
-last writes, out.
+last writes, another replica may lead, out.
 """
 
 
@@ -68,6 +68,11 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         metavar="HOST:PORT",
         help="questions of explain and doctor, on loopback: 127.0.0.1:8082 (env GRAPEVINE_API)",
     )
+    parser.add_argument(
+        "--leader-elect",
+        choices=("on", "off"),
+        help="of several replicas one leads, by a Lease; on in a pod of the manifests (env GRAPEVINE_LEADER_ELECT)",
+    )
     add_map_arguments(parser)
     parser.add_argument(
         "--otlp",
@@ -88,6 +93,7 @@ def run(args: argparse.Namespace) -> int:
         tls_listen=args.tls_listen,
         health=args.health,
         api=args.api,
+        leader_elect=args.leader_elect,
         **map_flags(args),
     )
     from grapevine.app import run_operator

@@ -39,11 +39,22 @@ def connect_otlp(settings: TelemetrySettings) -> Wire:
 class Telemetry:
     """Run by the leader alone: two replicas would count every edge twice."""
 
-    def __init__(self, settings: TelemetrySettings, source: Source, *, connect: Connect = connect_otlp) -> None:
-        """Take where snapshots come from; it is awaited on the loop, so it must not keep that long."""
+    def __init__(
+        self,
+        settings: TelemetrySettings,
+        source: Source,
+        *,
+        connect: Connect = connect_otlp,
+        leads: Callable[[], bool] = lambda: True,
+    ) -> None:
+        """Take where snapshots come from; it is awaited on the loop, so it must not keep that long.
+
+        While this replica does not lead, cut off or deposed, nothing is sent: another one may.
+        """
         self._settings = settings
         self._source = source
         self._connect = connect
+        self._leads = leads
         self._stopping = threading.Event()
         self._idle = asyncio.Event()
         self._idle.set()
@@ -76,16 +87,18 @@ class Telemetry:
             await self.tick()
 
     async def tick(self) -> None:
-        """Send the map as it is now, once; it must be open."""
+        """Send the map as it is now, once, if this replica leads; it must be open."""
         if self._sender is None:
             raise RuntimeError("telemetry is not open")
-        await self._in_thread(functools.partial(self._sender.tick, await self._source()))
+        snapshot = await self._source()
+        if self._leads():
+            await self._in_thread(functools.partial(self._sender.tick, snapshot))
 
     async def stop(self) -> None:
         """End within five seconds, whatever the collector does; `run` must have been cancelled. Then it is over."""
         self._stopping.set()
         sender, wire = self._sender, self._wire
-        if sender is not None:
+        if sender is not None and self._leads():
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(_LAST_REQUESTS_S):
                     await self._idle.wait()

@@ -7,11 +7,13 @@
 | 401 | over TLS: no token, or none of capture's; the reason is in the reply |
 | 404, 405, 413, 415 | another path, another method, too large, another type or encoding |
 | 408 | the body did not arrive in time |
+| 421 | this replica does not lead; the reply says who does, if anybody |
 | 429 | too much at once, with `Retry-After` |
 | 500 | a defect of ours; the batch may come again |
 | 503 | over TLS: the API server cannot be asked about the token |
 
-Over TLS a sender is known before its body is read, and its node is the token's, whatever the batch says.
+Over TLS a sender is known before its body is read, and its node is the token's, whatever the batch says. A replica that
+does not lead reads neither token nor body.
 Every answer is a `wire.schema.Reply` and carries the instance.
 """
 
@@ -57,10 +59,11 @@ class BatchSink(Protocol):
 
 
 class _Refusal(Exception):  # noqa: N818 - an answer, not a fault of ours
-    def __init__(self, status: int, result: str, reason: str, **headers: str) -> None:
+    def __init__(self, status: int, result: str, reason: str, *, leader: str = "", **headers: str) -> None:
         super().__init__(reason)
         self.status = status
         self.result = result
+        self.leader = leader
         self.headers = {key.replace("_", "-"): value for key, value in headers.items()}
 
 
@@ -74,16 +77,19 @@ class IngestServer:
         limits: IngestLimits | None = None,
         clock: Callable[[], float] = time.monotonic,
         dns_pods: Callable[[], tuple[DnsPod, ...]] = tuple,
+        elsewhere: Callable[[], str | None] = lambda: None,
     ) -> None:
         """Take the sink, this process's random name, and a clock of seconds that never goes back.
 
-        `dns_pods` tells the cluster's DNS servers, for senders that want to know.
+        `dns_pods` tells the cluster's DNS servers, for senders that want to know; `elsewhere` is None while batches
+        are to come here, and else the address of the replica that takes them, empty where there is none.
         """
         self._sink = sink
         self._instance = instance
         self._limits = limits or IngestLimits()
         self._clock = clock
         self._dns_pods = dns_pods
+        self._elsewhere = elsewhere
         self._peers = PeerTable(self._limits)
         self._results: Counter[str] = Counter()
         self._skipped: Counter[str] = Counter()
@@ -167,7 +173,7 @@ class IngestServer:
         return [each for each in (self._plain, self._tls) if each is not None]
 
     async def _answer(self, request: web.BaseRequest, authenticator: Authenticator | None = None) -> web.Response:
-        durable_through, reason, headers = 0, "", {}
+        durable_through, reason, leader, headers = 0, "", "", {}
         dns_pods: tuple[DnsPod, ...] | None = None
         try:
             durable_through, wants = await self._take(request, authenticator)
@@ -175,6 +181,7 @@ class IngestServer:
             status, result = schema.STATUS_ACCEPTED, "accepted"
         except _Refusal as refusal:
             status, result, reason, headers = refusal.status, refusal.result, str(refusal), refusal.headers
+            leader = refusal.leader
         except ConnectionError:
             status, result, reason = 400, "cut-off", "the connection ended within the body"
         except Exception:
@@ -185,11 +192,11 @@ class IngestServer:
             listener.heard(request.protocol)
         response = web.Response(
             status=status,
-            body=encode_reply(Reply(self._instance, durable_through, reason, dns_pods=dns_pods)),
+            body=encode_reply(Reply(self._instance, durable_through, reason, leader, dns_pods)),
             content_type="application/json",
             headers=headers,
         )
-        if self._stopping or status in (schema.STATUS_UNAUTHENTICATED, 408, 413):
+        if self._stopping or status in (schema.STATUS_UNAUTHENTICATED, schema.STATUS_NOT_LEADER, 408, 413):
             response.force_close()  # for the latter, what is left of the body is not worth reading
         return response
 
@@ -202,10 +209,12 @@ class IngestServer:
             raise _Refusal(schema.STATUS_BUSY, refused, f"{refused}: come again later", Retry_After="1")
         self._quiet.clear()
         try:
+            self._check_leads()
             node = None if authenticator is None else await self._authenticate(request, authenticator)
             batch = await self._read(request)
             if node is not None:
                 batch = replace(batch, header=replace(batch.header, node=node))
+            self._check_leads()  # it may have stepped down meanwhile
             durable_through = self._sink.offer(batch)
         except WireError as error:
             raise _Refusal(schema.STATUS_REJECTED, "rejected", str(error)) from error
@@ -219,6 +228,12 @@ class IngestServer:
         self._observations += len(batch.observations)
         self._skipped.update(batch.skipped)
         return durable_through, batch.header.wants
+
+    def _check_leads(self) -> None:
+        leader = self._elsewhere()
+        if leader is not None:
+            reason = "this replica does not lead" if leader else "no replica leads now"
+            raise _Refusal(schema.STATUS_NOT_LEADER, "not-leader", reason, leader=leader)
 
     async def _authenticate(self, request: web.BaseRequest, authenticator: Authenticator) -> str:
         """Return the node the sender speaks for."""

@@ -9,7 +9,7 @@ import logging
 import os
 import ssl
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
 from grapevine.ingest.certificates import data_of, material_of, new_pair
@@ -48,14 +48,14 @@ class ServingCertificate:
     def __init__(
         self,
         secret: SecretStore,
-        publisher: CaPublisher,
+        publishers: Sequence[CaPublisher],
         names: frozenset[str],
         schedule: Schedule,
         clock: Callable[[], float] = time.time,
     ) -> None:
         """Take what is shared, the DNS names to serve, and a clock of seconds since the epoch."""
         self._secret = secret
-        self._publisher = publisher
+        self._publishers = publishers
         self._names = names
         self._schedule = schedule
         self._clock = clock
@@ -73,7 +73,8 @@ class ServingCertificate:
             PermanentInputError: the Secret is missing, or RBAC forbids.
         """
         material = await self._shared()
-        await self._publisher.publish({CA_KEY: material.published()})
+        for publisher in self._publishers:
+            await publisher.publish({CA_KEY: material.published()})
         if material.current is not None and material.current != self._serving:
             load_pair(self.context, material.current)
             self._serving = material.current

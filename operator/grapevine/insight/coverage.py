@@ -3,11 +3,26 @@
 import json
 
 from grapevine.insight.blind_spots import Whose
-from grapevine.insight.facts import FEW, Facts, some
+from grapevine.insight.facts import FEW, Facts, Lead, some
 from grapevine.model.finding import Finding, Level
 
 _EDGE = "edge"
 _PATCH = "kubectl patch clusterrole grapevine-operator --type=json"
+
+
+def no_leader(facts: Facts) -> Finding:
+    """Judge whether some replica leads."""
+    code = "NoLeader"
+    if facts.lead is Lead.NOBODYS:
+        return Finding(
+            code,
+            Level.BLOCKER,
+            "no replica leads",
+            "the map stands still; capture keeps what it hears, as long as it has room",
+            "kubectl -n grapevine-system get lease grapevine-operator -o yaml; the operator's log says what it lacks",
+        )
+    whose = "this replica" if facts.lead is Lead.OURS else "another replica"
+    return Finding(code, Level.OK, f"{whose} leads")
 
 
 def objects_unread(facts: Facts) -> Finding:

@@ -6,10 +6,11 @@ docs/reference/doctor.md lists the codes; `grapevine_findings` has them as label
 from collections.abc import Callable, Mapping
 
 from grapevine.insight import coverage, sources
-from grapevine.insight.facts import Facts
-from grapevine.model.finding import Finding
+from grapevine.insight.facts import Facts, Lead
+from grapevine.model.finding import Finding, Level
 
 _CHECKS: Mapping[str, Callable[[Facts], Finding]] = {
+    "NoLeader": coverage.no_leader,
     "SourceSilent": sources.source_silent,
     "ObjectsUnread": coverage.objects_unread,
     "WritesRefused": coverage.writes_refused,
@@ -22,8 +23,14 @@ _CHECKS: Mapping[str, Callable[[Facts], Finding]] = {
     "Unaccounted": coverage.unaccounted,
 }
 CODES = tuple(_CHECKS)
+_OF_ANY_REPLICA = frozenset({"NoLeader", "ObjectsUnread"})
 
 
 def judge(facts: Facts) -> list[Finding]:
-    """Return one finding for each of `CODES`, in their order."""
-    return [check(facts) for check in _CHECKS.values()]
+    """Return one finding for each of `CODES`, in their order; only the leader hears what most of them are about."""
+    return [
+        check(facts)
+        if facts.lead is Lead.OURS or code in _OF_ANY_REPLICA
+        else Finding(code, Level.UNKNOWN, "not to be told by a replica that does not lead")
+        for code, check in _CHECKS.items()
+    ]

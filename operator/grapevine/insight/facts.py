@@ -5,6 +5,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from enum import StrEnum
 
 from grapevine.insight.blind_spots import Sender, Whose
 from grapevine.model.account import Account
@@ -13,6 +14,14 @@ from grapevine.model.rbac import Refusal
 FEW = 20
 """Fewer look-ups than this say nothing about shares."""
 _SHOWN = 5
+
+
+class Lead(StrEnum):
+    """Which replica leads, as this one sees it."""
+
+    OURS = "ours"
+    ANOTHERS = "anothers"
+    NOBODYS = "nobodys"
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +55,7 @@ class Facts:
     """Of `lookups` and `connections`."""
     refused_writes: tuple[int, str] = (0, "")
     """Clients whose object cannot be written, and why the last of them."""
+    lead: Lead = Lead.OURS
 
 
 def some(texts: Sequence[str]) -> str:

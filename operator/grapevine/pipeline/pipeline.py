@@ -43,6 +43,7 @@ class Pipeline:
 
     def __init__(self, settings: OperatorSettings, writer: IntentsWriter, clock: Callable[[], int]) -> None:
         self._settings = settings
+        self._clock = clock
         self._domain = settings.resolver.cluster_domain
         self.index = ClusterIndex(self._domain)
         self.graph = GraphStore(self._domain, settings.graph)
@@ -116,7 +117,11 @@ class Pipeline:
         self._currency.put(is_current)
         if is_current:
             self._reconciler.look_at_held()
-            self._reconciler.hurry()
+            self.hurry()
+
+    def hurry(self) -> None:
+        """Try at once to write what waits, because it may be written again."""
+        self._reconciler.hurry()
 
     def on_intents(self, event_type: str | None, resource: Mapping[str, Any]) -> None:
         """Take in a ClientIntents object that appeared, changed or went; `event_type` as the watch gives it."""
@@ -161,6 +166,12 @@ class Pipeline:
     def refused_writes(self) -> tuple[int, str]:
         """Return how many workloads' objects cannot be written, and why the last of them."""
         return self._reconciler.refused()
+
+    async def stand_by(self) -> None:
+        """Before `run`, until cancelled: remember of the cluster's past no more than late batches may ask about."""
+        while True:
+            await asyncio.sleep(_TICK_S * _HOUSEKEEPING_TICKS)
+            self.index.forget_before(self._clock() - self._settings.resolver.tombstone_s * 1000)
 
     async def run(self) -> None:
         """Work until cancelled."""

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from grapevine.insight.doctor import judge
 from grapevine.insight.explain import Explanation
-from grapevine.insight.facts import Facts
+from grapevine.insight.facts import Facts, Lead
 from grapevine.model.account import Account
 from grapevine.model.finding import Finding, Level
 from grapevine.model.metric import Metric
@@ -13,12 +13,20 @@ from grapevine.pipeline.pipeline import Pipeline
 
 
 class PipelineViews:
-    """Reads a pipeline. `refused` tells the kinds the informers cannot follow now; `clock` gives milliseconds."""
+    """Reads a pipeline. `refused` tells the kinds the informers cannot follow now; `clock` gives milliseconds.
+
+    `lead` tells which replica leads.
+    """
 
     def __init__(
-        self, pipeline: Pipeline, refused: Callable[[], Mapping[str, Refusal]], clock: Callable[[], int]
+        self,
+        pipeline: Pipeline,
+        refused: Callable[[], Mapping[str, Refusal]],
+        clock: Callable[[], int],
+        lead: Callable[[], Lead] = lambda: Lead.OURS,
     ) -> None:
         self._pipeline = pipeline
+        self._lead = lead
         self._refused = refused
         self._clock = clock
 
@@ -48,6 +56,7 @@ class PipelineViews:
                 node_resolvers=spots.node_resolvers(),
                 accounts=self.accounts(),
                 refused_writes=pipeline.refused_writes(),
+                lead=self._lead(),
             )
         )
 

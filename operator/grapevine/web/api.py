@@ -13,6 +13,7 @@ from typing import Protocol
 
 import msgspec
 from aiohttp import web
+from aiohttp.typedefs import Handler, Middleware
 
 from grapevine import __version__
 from grapevine.insight.explain import Explanation
@@ -73,13 +74,21 @@ ROUTES: Mapping[str, Callable[[Views, Mapping[str, str]], object]] = {
     "/api/v1/doctor": doctor,
 }
 """Path → the function from views and query to a value that is sent as JSON."""
+OF_ANY_REPLICA = frozenset({"/api/v1/version"})
+"""What every replica answers; all else is the leader's, who alone has the map."""
+WITHOUT_LEADER = frozenset({"/api/v1/doctor"})
+"""What every replica answers while none leads: it is the one who says so."""
+_STATUS_NOT_LEADER = 421
+
+Elsewhere = Callable[[], str | None]
+"""None where questions are for this replica; else the pod of the one they are for, empty where none leads."""
 
 
 class ApiServer:
     """Serves `ROUTES`. `start` and `stop` once each."""
 
-    def __init__(self, views: Views) -> None:
-        app = web.Application(middlewares=[_errors_as_json, _loopback_names_only])
+    def __init__(self, views: Views, elsewhere: Elsewhere = lambda: None) -> None:
+        app = web.Application(middlewares=[_errors_as_json, _loopback_names_only, _leader_only(elsewhere)])
         for path, answer in ROUTES.items():
             app.router.add_get(path, _handler(answer, views), allow_head=False)
         self._runner = web.AppRunner(
@@ -157,3 +166,15 @@ async def _loopback_names_only(request: web.Request, handler: _Handler) -> web.S
     if host != "localhost" and not is_loopback(host):
         return _json({"error": "ask by the name localhost or an address of loopback"}, 403)
     return await handler(request)
+
+
+def _leader_only(elsewhere: Elsewhere) -> Middleware:
+    @web.middleware
+    async def check(request: web.Request, handler: Handler) -> web.StreamResponse:
+        where = elsewhere()
+        if where is None or request.path in OF_ANY_REPLICA or (not where and request.path in WITHOUT_LEADER):
+            return await handler(request)
+        text = f"this replica follows, {where} leads: ask that pod" if where else "no replica leads now"
+        return _json({"error": text}, _STATUS_NOT_LEADER)
+
+    return check

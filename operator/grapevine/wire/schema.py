@@ -34,7 +34,7 @@ STATUS_REJECTED = 400
 STATUS_UNAUTHENTICATED = 401
 """Over TLS only: no token, or not one of capture's service account; the reply says which."""
 STATUS_NOT_LEADER = 421
-"""`Reply.leader` says where the leader is (RFC 9110 §15.5.20); sent once there is leader election, followed already."""
+"""This replica does not lead; `Reply.leader` says where the leader is (RFC 9110 §15.5.20)."""
 STATUS_BUSY = 429
 STATUS_UNAVAILABLE = 503
 """The token cannot be checked now: the API server does not answer."""

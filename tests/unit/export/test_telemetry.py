@@ -157,3 +157,18 @@ def test_an_operator_that_sends_nothing_loads_no_opentelemetry() -> None:
 
     loaded = [name for name in done.stdout.split() if name.partition(".")[0] in ("opentelemetry", "grpc")]
     assert [] == loaded
+
+
+async def test_a_replica_that_does_not_lead_sends_neither_ticks_nor_totals() -> None:
+    leads = True
+    with http_collector() as collector:
+        telemetry = Telemetry(quick(collector.url), Map().snapshot, leads=lambda: leads)
+        await telemetry.open()
+        await telemetry.tick()
+        sent = len(collector.traces), len(collector.points())
+        leads = False
+        await telemetry.tick()
+        await telemetry.stop()
+
+        assert sent == (len(collector.traces), len(collector.points()))
+        assert 0 not in sent

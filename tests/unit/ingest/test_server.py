@@ -282,3 +282,36 @@ async def test_every_address_of_both_families() -> None:
         assert (await post(server, encode_batch(batch())))[0] == 202
     finally:
         await server.stop()
+
+
+async def test_a_replica_that_does_not_lead_says_who_does_and_takes_nothing() -> None:
+    elsewhere: list[str | None] = ["10.244.1.7:8443"]
+    sink = Queue()
+    server = IngestServer(sink, "abc", elsewhere=lambda: elsewhere[0])
+    await server.start("127.0.0.1", 0)
+    try:
+        named = await post(server, encode_batch(batch()))
+        elsewhere[0] = ""
+        unnamed = await post(server, b"not even read")
+        elsewhere[0] = None
+        taken = await post(server, encode_batch(batch()))
+    finally:
+        await server.stop()
+
+    assert (421, Reply("abc", 0, "this replica does not lead", "10.244.1.7:8443")) == named[:2]
+    assert (421, Reply("abc", 0, "no replica leads now")) == unnamed[:2]
+    assert (202, 1) == (taken[0], len(sink.batches))
+    assert {"not-leader": 2, "accepted": 1} == results(server)
+
+
+async def test_a_batch_that_was_on_its_way_when_the_replica_stepped_down_is_not_taken() -> None:
+    answers = iter([None, "10.244.1.7:8443"])
+    sink = Queue()
+    server = IngestServer(sink, "abc", elsewhere=lambda: next(answers))
+    await server.start("127.0.0.1", 0)
+    try:
+        status, reply, _ = await post(server, encode_batch(batch()))
+    finally:
+        await server.stop()
+
+    assert (421, "10.244.1.7:8443", []) == (status, reply.leader, sink.batches)

@@ -66,7 +66,7 @@ def clock() -> Clock:
 
 
 def certificate(cluster: Cluster, clock: Clock, lifetime_s: float = 900) -> ServingCertificate:
-    return ServingCertificate(cluster, cluster, NAMES, Schedule(lifetime_s), clock)
+    return ServingCertificate(cluster, [cluster], NAMES, Schedule(lifetime_s), clock)
 
 
 def metrics(serving: ServingCertificate) -> dict[str, float]:

@@ -8,7 +8,7 @@ import pytest
 from grapevine.capture.counters import Reason as CaptureReason
 from grapevine.insight.blind_spots import WINDOW_MS, BlindSpots, Sender, Whose
 from grapevine.insight.doctor import CODES, judge
-from grapevine.insight.facts import Facts
+from grapevine.insight.facts import Facts, Lead
 from grapevine.insight.sources import LOSSES
 from grapevine.model.account import Account
 from grapevine.model.finding import Finding, Level
@@ -47,6 +47,14 @@ def test_a_healthy_cluster_is_all_well_and_every_check_is_told() -> None:
     assert {finding.level for finding in findings} == {Level.OK}
 
 
+def test_a_replica_that_follows_knows_who_leads_and_what_it_can_read_and_no_more() -> None:
+    findings = judge(replace(HEALTHY, lead=Lead.ANOTHERS, senders=()))
+
+    assert tuple(finding.check for finding in findings) == CODES
+    assert {"NoLeader", "ObjectsUnread"} == {finding.check for finding in findings if finding.level is Level.OK}
+    assert {Level.OK, Level.UNKNOWN} == {finding.level for finding in findings}
+
+
 @pytest.mark.parametrize(
     ("code", "level", "facts"),
     [
@@ -54,6 +62,8 @@ def test_a_healthy_cluster_is_all_well_and_every_check_is_told() -> None:
         ("SourceSilent", Level.BLOCKER, replace(HEALTHY, senders=(replace(SENDER, heard_ms=NOW - 61_000),))),
         ("SourceSilent", Level.BLOCKER, replace(HEALTHY, senders=(replace(SENDER, sources=()),))),
         ("SourceSilent", Level.WARNING, replace(HEALTHY, nodes=frozenset({"n1", "n2"}))),
+        ("NoLeader", Level.BLOCKER, replace(HEALTHY, lead=Lead.NOBODYS)),
+        ("ObjectsUnread", Level.BLOCKER, replace(HEALTHY, lead=Lead.NOBODYS, refused={"Pod": Refusal("away")})),
         ("ObjectsUnread", Level.BLOCKER, replace(HEALTHY, refused={"Pod": Refusal("403")})),
         ("ClientIPMasked", Level.WARNING, replace(HEALTHY, lookups={("dnstap", Whose.NODE): 100})),
         ("ClientsUnmapped", Level.WARNING, replace(HEALTHY, addresses={Whose.POD: 5, Whose.NOBODY: 5})),

@@ -130,3 +130,26 @@ async def test_an_address_that_is_taken_is_named(views: FakeViews) -> None:
         with pytest.raises(PermanentInputError, match=rf"cannot listen on 127\.0\.0\.1:{port} for the API: .*--api"):
             await server.start("127.0.0.1", port)
         await server.stop()
+
+
+@pytest.mark.parametrize(
+    ("elsewhere", "statuses", "error"),
+    [
+        (None, (200, 200, 200), None),
+        ("operator-b", (200, 421, 421), "this replica follows, operator-b leads: ask that pod"),
+        ("", (200, 421, 200), "no replica leads now"),
+    ],
+)
+async def test_questions_are_the_leaders(
+    views: FakeViews, elsewhere: str | None, statuses: tuple[int, ...], error: str | None
+) -> None:
+    server = ApiServer(views, lambda: elsewhere)
+    await server.start("127.0.0.1", 0)
+    try:
+        version, _ = await ask(server, "/api/v1/version")
+        explain, said = await ask(server, "/api/v1/explain", client="shop/web", target="cart")
+        doctor, _ = await ask(server, "/api/v1/doctor")
+    finally:
+        await server.stop()
+
+    assert (statuses, error) == ((version, explain, doctor), said.get("error"))
