@@ -40,6 +40,7 @@ COMPONENT_VALUES: Mapping[str, Object] = {
     "dnstap": {"dnstap": {"enabled": True}},
     "coredns-log": {"corednsLog": {"enabled": True}},
     "gitops": {"gitops": {"enabled": True}},
+    "ha": {"operator": {"replicas": 2}},
     "monitoring": {"podMonitor": {"enabled": True}},
     "network-policies": {"networkPolicies": {"enabled": True}},
     "priority": {
@@ -52,6 +53,7 @@ EVERYTHING: Object = {
     "commonLabels": {"team": "network"},
     "log": {"level": "debug", "format": "json"},
     "operator": {
+        "replicas": 2,
         "clusterDomain": "cluster.example",
         "workloadNameAnnotation": "example.com/workload",
         "dnsServers": ["192.0.2.53", "2001:db8::/64"],
@@ -170,7 +172,7 @@ def test_the_sidecar_beside_node_capture_is_kustomizes(helm: Helm, kubectl: Kube
 
 
 def test_no_component_or_overlay_is_left_out() -> None:
-    known = {*COMPONENT_VALUES, "node-capture", "openshift"}  # these two are the default's and an overlay's
+    known = {*COMPONENT_VALUES, "node-capture", "openshift", "transport"}  # these are the default's, or go with others
 
     assert known == {path.name for path in (DEPLOY / "components").iterdir()}
     assert set(OVERLAYS) == {"", *(f"overlays/{path.name}" for path in (DEPLOY / "overlays").iterdir())}
@@ -255,8 +257,9 @@ def test_settings_reach_the_operator(helm: Helm) -> None:
     assert 1234 == settings.resolver.park_ms
     assert settings.tls is not None
     assert (("one.example.com", "two.example.com"), 86_400) == (settings.tls.names, settings.tls.lifetime_s)
-    accounts = (ObjectName("grapevine-capture", "grapevine-capture"), ObjectName("elsewhere", "capture"))
-    assert accounts == settings.tls.accounts
+    own = (ObjectName("grapevine-capture", "grapevine-capture"), ObjectName("grapevine-system", "grapevine-operator"))
+    assert (*own, ObjectName("elsewhere", "capture")) == settings.tls.accounts
+    assert settings.election is not None, "its pod is named"
     assert f"registry.example.com/team/grapevine/operator:{__version__}" == container["image"]
 
 

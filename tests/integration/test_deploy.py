@@ -24,6 +24,7 @@ from tests.support.manifests import (
 )
 
 from grapevine import __version__
+from grapevine.wire.schema import TOKEN_AUDIENCE
 
 pytestmark = pytest.mark.integration
 
@@ -98,7 +99,7 @@ def test_no_rule_has_a_wildcard_or_a_secret_but_its_own(kubectl: Kubectl, overla
     assert all((["grapevine-capture"], ["use"]) == (r["resourceNames"], r["verbs"]) for r in constraints)
     reads = {"get", "list", "watch", "use"}
     changed = {resource for rule in rules if set(rule["verbs"]) - reads for resource in rule["resources"]}
-    assert changed <= {"clientintents", "clientintents/status", "tokenreviews", "secrets", "configmaps"}
+    assert changed <= {"clientintents", "clientintents/status", "tokenreviews", "secrets", "configmaps", "leases"}
 
 
 def test_every_rule_says_what_it_is_for() -> None:
@@ -174,7 +175,7 @@ def test_openshift_allows_what_capture_asks_for_and_nothing_else(kubectl: Kubect
 
 
 def test_restricted_asks_for_nothing_that_pod_security_forbids(kubectl: Kubectl) -> None:
-    objects = render(kubectl, "overlays/restricted", COMPONENTS)
+    objects = render(kubectl, "overlays/restricted", [name for name in COMPONENTS if name != "ha"])
 
     assert "DaemonSet" not in {o["kind"] for o in objects}
     assert {"restricted"} == {
@@ -182,6 +183,31 @@ def test_restricted_asks_for_nothing_that_pod_security_forbids(kubectl: Kubectl)
     }
     assert [{"drop": ["ALL"]}] * 3 == [c["securityContext"]["capabilities"] for c in containers_of(objects)]
     assert not [rule for rule in rules_of(objects) if "secrets" in rule["resources"]]
+
+
+@pytest.mark.parametrize("overlay", OVERLAYS)
+def test_of_two_replicas_any_sidecar_can_reach_the_one_that_leads(kubectl: Kubectl, overlay: str) -> None:
+    components = ["dnstap"] * (overlay != "overlays/restricted") + ["coredns-log", "ha"]
+    objects = render(kubectl, overlay, components)
+    (deployment,) = [o for o in objects if o["kind"] == "Deployment"]
+    (budget,) = [o for o in objects if o["kind"] == "PodDisruptionBudget"]
+    operator, *sidecars = containers_of([deployment])
+    env = {each["name"]: each.get("value", "") for each in operator["env"]}
+    (volume,) = deployment["spec"]["template"]["spec"]["volumes"]
+    trusted, token = (next(iter(source.values())) for source in volume["projected"]["sources"])
+
+    assert (2, 1) == (deployment["spec"]["replicas"], budget["spec"]["maxUnavailable"])
+    assert deployment["spec"]["selector"] == budget["spec"]["selector"]
+    assert f"grapevine-system/{trusted['name']}" in env["GRAPEVINE_CA_CONFIGMAP"].split(",")
+    assert "grapevine-system/grapevine-operator" in env["GRAPEVINE_CAPTURE_SERVICE_ACCOUNTS"].split(",")
+    assert {"ingest", "health"} == {port["name"] for port in operator["ports"]}
+    assert TOKEN_AUDIENCE == token["audience"]
+    assert ["dnstap", "coredns-log"] == [each["name"] for each in sidecars]
+    for sidecar in sidecars:
+        files = {e["name"]: e["value"] for e in sidecar["env"]}
+        (mount,) = sidecar["volumeMounts"]
+        paths = {f"{mount['mountPath']}/{name}" for name in (trusted["items"][0]["path"], token["path"])}
+        assert paths == {files["GRAPEVINE_CA_FILE"], files["GRAPEVINE_TOKEN_FILE"]}
 
 
 @pytest.mark.parametrize("components", [(), COMPONENTS], ids=["", "all"])

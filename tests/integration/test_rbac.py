@@ -13,7 +13,7 @@ from tests.support.granted import CA, INTENTS, freshly_installed, granting_plane
 from tests.support.kubelet import CAPTURE, Kubelet
 from tests.support.manifests import Object, rights, rules_of
 from tests.support.objects import SHOP
-from tests.support.processes import Operator, TlsOperator, start_capture
+from tests.support.processes import Operator, TlsOperator, in_pod, start_capture
 from tests.support.truth import intents_of, shop_truth
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(180)]
@@ -22,6 +22,8 @@ OPERATOR = "system:serviceaccount:grapevine-system:grapevine-operator"
 RBAC = "rbac.authorization.k8s.io/v1"
 PCAP = SHOP / "capture.pcap"
 SAID_TIMEOUT_S = 60.0
+BASE_ROLES = ("grapevine-operator", "grapevine-operator-lead")
+"""What deploy/base grants."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +117,7 @@ def is_allowed(api: Api, grant: Grant) -> bool:
 def test_a17_with_all_of_them_and_no_wildcard_it_maps_the_shop(plane: ControlPlane, api: Api, tmp_path: Path) -> None:
     assert not {"*"} & {each for grant in GRANTS for each in (grant.group, grant.resource, grant.verb)}
     with (
-        TlsOperator(plane, tmp_path / "operator.log") as operator,
+        TlsOperator.replica(plane, tmp_path, "operator-a") as operator,
         Kubelet(plane, tmp_path / "run") as kubelet,
     ):
         output, _ = start_capture(PCAP, operator.url, *kubelet.flags).communicate(timeout=120)
@@ -137,12 +139,10 @@ def test_a17_with_all_of_them_and_no_wildcard_it_maps_the_shop(plane: ControlPla
 @pytest.fixture
 def base_alone(api: Api) -> Iterator[None]:
     """What the overlay `restricted` grants: nothing of node-capture."""
-    bindings = [
-        o for o in rights() if o["kind"].endswith("RoleBinding") and o["metadata"]["name"] != "grapevine-operator"
-    ]
+    bindings = [o for o in rights() if o["kind"].endswith("RoleBinding") and o["metadata"]["name"] not in BASE_ROLES]
     for binding in bindings:
         api.delete(binding)
-    eventually(lambda: not any(is_allowed(api, grant) for grant in GRANTS if grant.role != "grapevine-operator"))
+    eventually(lambda: not any(is_allowed(api, grant) for grant in GRANTS if grant.role not in BASE_ROLES))
     yield
     for binding in bindings:
         api.create(binding)
@@ -154,7 +154,7 @@ def test_with_those_of_the_restricted_overlay_it_maps_the_shop_for_its_sidecar(
     plane: ControlPlane, api: Api, tmp_path: Path
 ) -> None:
     kubeconfig = plane.service_account_kubeconfig("grapevine-system", "grapevine-operator")
-    with Operator(kubeconfig, tmp_path / "operator.log") as operator:
+    with Operator(kubeconfig, tmp_path / "operator.log", **in_pod("operator-a")) as operator:
         output, _ = start_capture(PCAP, operator.url).communicate(timeout=120)
 
         assert "" == output
@@ -166,7 +166,7 @@ def test_with_those_of_the_restricted_overlay_it_maps_the_shop_for_its_sidecar(
 def test_without_one_it_says_which(plane: ControlPlane, api: Api, tmp_path: Path, grant: Grant) -> None:
     if (grant.resource, grant.verb) == ("configmaps", "update"):
         api.create({**CA, "data": {"ca.crt": "of another certificate"}})
-    operator = TlsOperator(plane, tmp_path / "operator.log")
+    operator = TlsOperator.replica(plane, tmp_path, "operator-a")
 
     def says_which() -> bool:
         return grant.refusal in operator.log_text()

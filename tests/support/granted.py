@@ -11,6 +11,11 @@ from tests.support.manifests import rights
 from tests.support.objects import install_crd, load_cluster, replay_pod_events
 
 INTENTS = "k8s.otterize.com/v2beta1"
+LEASE = {
+    "apiVersion": "coordination.k8s.io/v1",
+    "kind": "Lease",
+    "metadata": {"namespace": "grapevine-system", "name": "grapevine-operator"},
+}
 CA = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"namespace": CAPTURE, "name": "grapevine-ca"}}
 
 
@@ -30,11 +35,14 @@ def granting_plane(directory: Path, binaries: Binaries) -> Iterator[ControlPlane
 
 @contextmanager
 def freshly_installed(plane: ControlPlane) -> Iterator[Api]:
-    """Bring it back to its first moment: no ClientIntents, the Secret empty, nothing published."""
+    """Bring it back to its first moment: no ClientIntents, the Secret empty, nothing published, nobody leading."""
     with plane.api() as connection:
         for resource in connection.list(INTENTS, "ClientIntents"):
             connection.delete(resource)
         secret = connection.get("v1", "Secret", "grapevine-system", "grapevine-serving")
         connection.request("PUT", connection.path_of(secret), {**secret, "data": None})
+        shipped = connection.get("v1", "ConfigMap", "grapevine-system", "grapevine-ca")
+        connection.request("PUT", connection.path_of(shipped), {**shipped, "data": None})
         connection.delete(CA)
+        connection.delete(LEASE)
         yield connection

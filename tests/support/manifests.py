@@ -13,14 +13,15 @@ from tests.support.kubectl import Kubectl
 DEPLOY = Path(__file__).parents[2] / "deploy"
 OVERLAYS = ("", "overlays/restricted", "overlays/without-crd", "overlays/openshift")
 """Directories to apply, below deploy/; the empty one is the default."""
-COMPONENTS = ("coredns-log", "gitops", "monitoring", "network-policies", "priority")
-"""Components to be added to any overlay; the others belong to one."""
+COMPONENTS = ("coredns-log", "gitops", "ha", "monitoring", "network-policies", "priority")
+"""Components to be added to any overlay; the others belong to one, or go with another."""
 RIGHTS = (
     "base/namespace.yaml",
     "base/rbac.yaml",
     "components/node-capture/namespace.yaml",
     "components/node-capture/rbac.yaml",
-    "components/node-capture/transport.yaml",
+    "components/transport/rbac.yaml",
+    "components/transport/objects.yaml",
 )
 """What the default grants, and the objects that its rules name."""
 
@@ -40,10 +41,16 @@ def kustomization(overlay: str, components: Iterable[str] = ()) -> Iterator[Path
         deploy = os.path.relpath(DEPLOY.resolve(), directory)
         content = {
             "resources": [f"{deploy}/{overlay}"],
-            "components": [f"{deploy}/components/{name}" for name in components],
+            "components": [f"{deploy}/components/{name}" for name in with_needs(overlay, components)],
         }
         (directory / "kustomization.yaml").write_text(yaml.safe_dump(content))
         yield directory
+
+
+def with_needs(overlay: str, components: Iterable[str]) -> list[str]:
+    """Return components in the order in which they are added to the overlay, with those that they need."""
+    needs = ["transport"] if overlay == "overlays/restricted" and "ha" in components else []
+    return [*needs, *components]
 
 
 def render(kubectl: Kubectl, overlay: str = "", components: Iterable[str] = ()) -> list[Object]:

@@ -97,6 +97,20 @@ class Operator:
         """End it as kubelet does, and return its exit code."""
         return self._end(signal.SIGTERM)
 
+    def freeze(self) -> None:
+        """Stop it where it stands, as a machine that is suspended does."""
+        self._signal(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        """Let it go on."""
+        self._signal(signal.SIGCONT)
+
+    def wait_ended(self) -> int:
+        """Wait until it has ended by itself, and return its exit code."""
+        assert self._process is not None
+        process, self._process = self._process, None
+        return process.wait(60)
+
     def metrics(self) -> dict[str, float]:
         """Return `/metrics`: value by series, `name{label="value"}`."""
         lines = self._get("/metrics").splitlines()
@@ -123,11 +137,20 @@ class Operator:
             body: bytes = reply.read()
         return body.decode()
 
+    def _signal(self, number: signal.Signals) -> None:
+        assert self._process is not None
+        self._process.send_signal(number)
+
     def _end(self, how: signal.Signals) -> int:
         assert self._process is not None
         process, self._process = self._process, None
         process.send_signal(how)
         return process.wait(30)
+
+
+def in_pod(name: str) -> dict[str, str]:
+    """Return the settings that the manifests take from the pod: with them it asks for the Lease."""
+    return {"namespace": "grapevine-system", "pod_name": name, "pod_uid": f"uid-of-{name}", "pod_ip": "127.0.0.1"}
 
 
 class TlsOperator(Operator):
@@ -145,6 +168,16 @@ class TlsOperator(Operator):
             environ=None,
             **settings,
         )
+
+    @classmethod
+    def replica(cls, plane: ControlPlane, directory: Path, pod: str) -> Self:
+        """Make one of several: a process in a pod of that name, which asks for the Lease."""
+        trusting = "grapevine-capture/grapevine-ca,grapevine-system/grapevine-ca"
+        return cls(plane, directory / f"{pod}.log", ca_configmap=trusting, **in_pod(pod))
+
+    def leads(self) -> bool:
+        """Whether it says so."""
+        return self.metrics()["grapevine_leader"] == 1
 
     @property
     def url(self) -> str:

@@ -121,6 +121,11 @@ tolerations: {{- toYaml . | nindent 0 }}
 {{- end }}
 {{- end }}
 
+{{/* Something where the operator has a TLS listener: for capture on the nodes, and for the sidecars of another replica. */}}
+{{- define "grapevine.hasTransport" -}}
+{{- if or .Values.nodeCapture.enabled (gt (int .Values.operator.replicas) 1) }}yes{{ end }}
+{{- end }}
+
 {{/* A binding of a role to one of the two service accounts: `kind` (Role or ClusterRole), `role`, `name`, `account`, and
      `namespace` for one that holds there alone. */}}
 {{- define "grapevine.binding" -}}

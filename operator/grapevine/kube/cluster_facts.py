@@ -166,6 +166,7 @@ APPLIED = (
     ("apps", "daemonsets", CAPTURE_NAMESPACE),
     ("apps", "deployments", SYSTEM_NAMESPACE),
     ("", "secrets", SYSTEM_NAMESPACE),
+    ("", "configmaps", SYSTEM_NAMESPACE),
     ("", "services", SYSTEM_NAMESPACE),
 )
 """Group, resource and namespace of everything in `deploy/`."""

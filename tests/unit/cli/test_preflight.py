@@ -339,6 +339,7 @@ def test_asks_about_everything_that_the_manifests_hold() -> None:
     plurals = {
         "ClusterRole": "clusterroles",
         "ClusterRoleBinding": "clusterrolebindings",
+        "ConfigMap": "configmaps",
         "CustomResourceDefinition": "customresourcedefinitions",
         "DaemonSet": "daemonsets",
         "Deployment": "deployments",
