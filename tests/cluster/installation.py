@@ -1,5 +1,8 @@
 """Grapevine as a user installs and removes it, and the map as kubectl shows it."""
 
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from tests.cluster.node import Node
@@ -57,6 +60,26 @@ def forget_map(node: Node) -> None:
 def remove_shop(node: Node) -> None:
     """Delete the shop."""
     node.kubectl.run("delete", "-f", "-", "--ignore-not-found", "--timeout=150s", stdin=shop(), timeout_s=180)
+
+
+@contextmanager
+def configured_dns(node: Node, line: str) -> Iterator[None]:
+    """Have the cluster's DNS run with a line more in its Corefile, in the server block of the cluster's names."""
+    (corefile,) = node.objects("configmaps", "-n", "kube-system", "--field-selector=metadata.name=coredns")
+    text = corefile["data"]["Corefile"]
+    _restart_dns(node, text.replace("errors\n", f"errors\n        {line}\n"))
+    try:
+        yield
+    finally:
+        _restart_dns(node, text)
+
+
+def _restart_dns(node: Node, corefile: str) -> None:
+    patch = json.dumps({"data": {"Corefile": corefile}})
+    node.kubectl.run("patch", "configmap", "coredns", "-n", "kube-system", "--type=merge", "-p", patch)
+    dns = ("deployment/coredns", "-n", "kube-system")
+    node.kubectl.run("rollout", "restart", *dns)
+    node.kubectl.run("rollout", "status", *dns, "--timeout=90s", timeout_s=100)
 
 
 def wait_for_map(node: Node, expected: Intents, *, timeout_s: float = 240.0) -> None:

@@ -4,7 +4,15 @@ import json
 from collections.abc import Iterator
 
 import pytest
-from tests.cluster.installation import RESTRICTED, forget_map, install, start_shop, uninstall, wait_for_shop
+from tests.cluster.installation import (
+    RESTRICTED,
+    configured_dns,
+    forget_map,
+    install,
+    start_shop,
+    uninstall,
+    wait_for_shop,
+)
 from tests.cluster.node import Node, Object
 
 pytestmark = [pytest.mark.cluster, pytest.mark.root, pytest.mark.timeout(600)]
@@ -16,21 +24,10 @@ def restricted(node: Node) -> Iterator[Node]:
     uninstall(node)
     forget_map(node)
     install(node, RESTRICTED)
-    (corefile,) = node.objects("configmaps", "-n", "kube-system", "--field-selector=metadata.name=coredns")
     service = json.loads(node.kubectl.run("get", "service", "-n", "grapevine-system", "grapevine-dnstap", "-o", "json"))
-    line = f"dnstap tcp://{service['spec']['clusterIP']}:6000 full"
-    _configure_dns(node, corefile["data"]["Corefile"].replace("errors\n", f"errors\n        {line}\n"))
-    yield node
-    _configure_dns(node, corefile["data"]["Corefile"])
+    with configured_dns(node, f"dnstap tcp://{service['spec']['clusterIP']}:6000 full"):
+        yield node
     node.kubectl.run("delete", "-k", str(RESTRICTED), "--timeout=120s", timeout_s=150)
-
-
-def _configure_dns(node: Node, corefile: str) -> None:
-    patch = json.dumps({"data": {"Corefile": corefile}})
-    node.kubectl.run("patch", "configmap", "coredns", "-n", "kube-system", "--type=merge", "-p", patch)
-    dns = ("deployment/coredns", "-n", "kube-system")
-    node.kubectl.run("rollout", "restart", *dns)
-    node.kubectl.run("rollout", "status", *dns, "--timeout=90s", timeout_s=100)
 
 
 def test_nothing_in_it_has_a_capability_a_node_or_a_key(restricted: Node) -> None:

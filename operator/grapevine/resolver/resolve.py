@@ -109,7 +109,7 @@ class Resolver:
         client = self._clients.client_of(observation, node, clock, is_final=is_final)
         if isinstance(client, Unresolved):
             return client
-        is_answered = observation.rcode == "NOERROR" and bool(observation.answers)
+        is_answered = _is_answered(observation)
         wildcard = self._wildcard(observation.qname) if is_answered else ""
         destination = None if wildcard else self._destination(observation, clock, is_answered, is_final=is_final)
         if isinstance(destination, Unresolved):
@@ -233,3 +233,8 @@ class Resolver:
         if name.host and self._index.has_pod_host(service, name.host):
             return destination  # the pod exists, is not ready, and its name answers NXDOMAIN
         return None
+
+
+def _is_answered(observation: DnsObservation) -> bool:
+    """Whether the name has what was asked for; a log tells no answers, so there it is enough that the name exists."""
+    return observation.rcode == "NOERROR" and (bool(observation.answers) or observation.source == READ)

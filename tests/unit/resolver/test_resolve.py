@@ -1,5 +1,7 @@
 """Who asked for what: identity, names and noise together."""
 
+from dataclasses import replace
+
 import pytest
 from tests.support.builders import (
     CLIENT_IP,
@@ -52,10 +54,12 @@ def resolve(
     client_ip: str = CLIENT_IP,
     first_ms: int = T0 + 1_000,
     last_ms: int | None = None,
+    source: str = "packet",
 ) -> Lookup | Unresolved:
     observation = an_observation(
         qname, rcode=rcode, answers=answers, qtype=qtype, client_ip=client_ip, first_ms=first_ms, last_ms=last_ms
     )
+    observation = replace(observation, source=source)
     return Resolver(index, cluster_domain=DOMAIN, own_namespace=own_namespace).resolve(observation, is_final=is_final)
 
 
@@ -381,3 +385,22 @@ def test_an_answer_to_a_complete_name_with_a_suffix_proves_a_wildcard(qname: str
 
     assert isinstance(found, Lookup)
     assert found.wildcard == expected
+
+
+@pytest.mark.parametrize(
+    ("qname", "expected"),
+    [
+        ("api.example.org", DomainDestination("api.example.org")),
+        ("cart.shop.svc.cluster.local", ServiceDestination("shop", "cart")),
+    ],
+)
+def test_a_log_tells_no_answers_so_a_name_that_exists_counts_as_answered(qname: str, expected: Destination) -> None:
+    found = resolve(a_shop(), qname, answers=(), source="log")
+
+    assert expected == destination(found)
+    assert isinstance(found, Lookup)
+    assert (True, "NOERROR") == (found.is_answered, found.rcode)
+
+
+def test_a_name_that_a_log_says_does_not_exist_failed() -> None:
+    assert destination(resolve(a_shop(), "api.example.org", answers=(), rcode="NXDOMAIN", source="log")) is None
