@@ -271,9 +271,11 @@ def parse_name(text: str, what: str) -> ObjectName:
 
 
 def operator_settings(
-    environ: Mapping[str, str], *, allow_plain_http: bool = False, **flags: str | None
+    environ: Mapping[str, str], *, allow_plain_http: bool = False, resolv_conf: str = "", **flags: str | None
 ) -> OperatorSettings:
     """Join defaults, environment and flags; a flag that is None was not given.
+
+    `resolv_conf` is the text of the process's own, whose search list tells the cluster's domain where no setting does.
 
     Flags: `kubeconfig`, `listen`, `tls_listen`, `health`, `api` (HOST:PORT), `leader_elect` (`on`, `off`), and those of
     `cli.map_arguments`.
@@ -302,16 +304,19 @@ def operator_settings(
     if stale_s := environ.get("GRAPEVINE_STALE_AFTER_S"):
         patience_ms = max(1_000 * _parse_count(stale_s, "GRAPEVINE_STALE_AFTER_S"), 1_000)
         settings = replace(settings, graph=replace(settings.graph, patience_ms=patience_ms))
-    resolver = _resolver_settings(environ, value)
+    resolver = _resolver_settings(environ, value, resolv_conf)
     tls = _tls_settings(environ, value("tls_listen", "GRAPEVINE_TLS_LISTEN"), resolver)
     election = _election_settings(environ, value("leader_elect", "GRAPEVINE_LEADER_ELECT"), tls)
     reconcile = _reconcile_settings(environ, settings.reconcile)
     return replace(settings, resolver=resolver, reconcile=reconcile, tls=tls, election=election)
 
 
-def _resolver_settings(environ: Mapping[str, str], value: Callable[[str, str], str | None]) -> ResolverSettings:
+def _resolver_settings(
+    environ: Mapping[str, str], value: Callable[[str, str], str | None], resolv_conf: str
+) -> ResolverSettings:
     resolver = ResolverSettings(scope=_scope_settings(environ, value))
-    if domain := value("cluster_domain", "GRAPEVINE_CLUSTER_DOMAIN"):
+    found = _domain_of(resolv_conf, environ.get("GRAPEVINE_NAMESPACE", ""))
+    if domain := value("cluster_domain", "GRAPEVINE_CLUSTER_DOMAIN") or found:
         resolver = replace(resolver, cluster_domain=domain.strip(".").lower())
     if annotation := environ.get("GRAPEVINE_WORKLOAD_NAME_ANNOTATION"):
         resolver = replace(resolver, override_annotations=(annotation, *resolver.override_annotations))
@@ -327,6 +332,21 @@ def _resolver_settings(environ: Mapping[str, str], value: Callable[[str, str], s
         words = () if metadata == "none" else tuple(word.lower().strip(".") for word in _words(metadata))
         resolver = replace(resolver, metadata=words)
     return resolver
+
+
+def _domain_of(resolv_conf: str, namespace: str) -> str:
+    """Return the domain in the search list that the kubelet gave a pod of that namespace; empty where it gave none.
+
+    The kubelet writes `search <namespace>.svc.<domain> svc.<domain> <domain>` (Kubernetes: DNS for Services and Pods).
+    """
+    prefix = f"{namespace}.svc."
+    for line in resolv_conf.splitlines():
+        keyword, *suffixes = line.split() or [""]
+        for suffix in suffixes if namespace and keyword == "search" else ():
+            domain = suffix.removeprefix(prefix).rstrip(".").lower()
+            if suffix.startswith(prefix) and _DOMAIN.fullmatch(domain):
+                return domain
+    return ""
 
 
 def _scope_settings(environ: Mapping[str, str], value: Callable[[str, str], str | None]) -> ScopeSettings:

@@ -2,6 +2,7 @@
 
 import argparse
 import os
+from pathlib import Path
 
 from grapevine.cli.map_arguments import add_map_arguments, map_flags
 from grapevine.export.settings import telemetry_settings
@@ -94,8 +95,16 @@ def run(args: argparse.Namespace) -> int:
         health=args.health,
         api=args.api,
         leader_elect=args.leader_elect,
+        resolv_conf=_own_resolv_conf(),
         **map_flags(args),
     )
     from grapevine.app import run_operator
 
     return run_operator(settings, telemetry)
+
+
+def _own_resolv_conf() -> str:
+    try:
+        return Path("/etc/resolv.conf").read_text(errors="replace")
+    except OSError:
+        return ""

@@ -7,7 +7,7 @@ import os
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import closing, suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -24,6 +24,7 @@ from grapevine.model.errors import GrapevineError, RetryableError
 from grapevine.pipeline import Pipeline
 from grapevine.pipeline.live_edges import LiveEdges
 from grapevine.pipeline.views import PipelineViews
+from grapevine.resolver.cluster_domain import find_domain
 from grapevine.resolver.records import Record, RecordGone
 from grapevine.settings import OperatorSettings, ReconcileSettings, ResolverSettings, operator_settings
 
@@ -92,7 +93,9 @@ def run(args: argparse.Namespace) -> int:
     """
     asked = parse_client(args.explain[0], "", "--explain") if args.explain else None
     telemetry = telemetry_settings(os.environ, endpoint=args.otlp) if args.otlp else None
-    settings = operator_settings({}, allow_plain_http=False, **map_flags(args))
+    settings = operator_settings({}, allow_plain_http=False, resolv_conf="", **map_flags(args))
+    if not args.cluster_domain and (domain := _find_domain(args, settings.resolver)):
+        settings = replace(settings, resolver=replace(settings.resolver, cluster_domain=domain))
     settings = replace(settings, reconcile=_AT_ONCE)
     now_ms = _now_ms()
     directory = IntentsDirectory(args.out, now_ms)
@@ -164,6 +167,16 @@ async def _send(pipeline: Pipeline, settings: OperatorSettings, telemetry: Telem
 
     edges = LiveEdges(pipeline, settings.resolver.cluster_domain, _now_ms)
     return send_once(telemetry, await edges.snapshot())
+
+
+def _find_domain(args: argparse.Namespace, settings: ResolverSettings) -> str | None:
+    """Return the cluster's domain as the capture tells it, and say so where it is not the usual one."""
+    records = read_snapshot(args.cluster, settings.override_annotations)
+    with closing(Replay(args.pcap, lambda _: None).batches()) as batches:
+        domain = find_domain(records, (each for batch in batches for each in batch.observations))
+    if domain and domain != settings.cluster_domain:
+        print(f"cluster domain {domain}, by what answered for its Services")
+    return domain
 
 
 def _records(

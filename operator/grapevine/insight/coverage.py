@@ -123,6 +123,23 @@ def resolver_unknown(facts: Facts) -> Finding:
     return Finding(code, Level.OK, "the cluster's DNS is known")
 
 
+def cluster_domain(facts: Facts) -> Finding:
+    """Judge whether the cluster's names are under the domain they are taken to be under."""
+    code = "ClusterDomain"
+    others = sorted(zone for zone in facts.zones if zone)
+    if others and not facts.zones.get(""):
+        return Finding(
+            code,
+            Level.WARNING,
+            f"Services are asked for under {some(others)}, and none under {facts.domain}",
+            "Services are known by their addresses alone: headless ones, pods' names and search lists are not seen "
+            "through, and show as domains and dead dependencies",
+            f"--cluster-domain {others[0]}",
+        )
+    also = f", and also {some(others)}" if others else ""
+    return Finding(code, Level.OK, f"the cluster's domain is {facts.domain}{also}")
+
+
 def unaccounted(facts: Facts) -> Finding:
     """Judge whether every look-up and connection taken in is an edge's, or counted by exactly one reason."""
     code = "Unaccounted"

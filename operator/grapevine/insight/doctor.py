@@ -18,6 +18,7 @@ _CHECKS: Mapping[str, Callable[[Facts], Finding]] = {
     "ClientsUnmapped": coverage.clients_unmapped,
     "HostNetwork": coverage.host_network,
     "ResolverUnknown": coverage.resolver_unknown,
+    "ClusterDomain": coverage.cluster_domain,
     "ClockSkew": sources.clock_skew,
     "Losses": sources.losses,
     "Unaccounted": coverage.unaccounted,

@@ -53,6 +53,10 @@ class Facts:
     """Link-local addresses that answered pods for names of the cluster in the last windows."""
     accounts: Mapping[str, Account] = field(default_factory=dict)
     """Of `lookups` and `connections`."""
+    domain: str = "cluster.local"
+    """The cluster's, as set or found."""
+    zones: Mapping[str, int] = field(default_factory=dict)
+    """Observations of Services by the domain they were asked for under; empty for the cluster's."""
     refused_writes: tuple[int, str] = (0, "")
     """Clients whose object cannot be written, and why the last of them."""
     lead: Lead = Lead.OURS

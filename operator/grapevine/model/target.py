@@ -22,8 +22,9 @@ class ServiceDestination:
     """Host name of one pod behind a headless Service (`redis-0`); empty for the Service itself."""
     port: str = ""
     """`_name._protocol` of the port that an SRV name asks for (RFC 2782); empty for every other name."""
-    in_clusterset: bool = False
-    """Asked for under `CLUSTERSET_DOMAIN`: pods of other clusters may stand behind it too."""
+    zone: str = ""
+    """Domain it was asked for under, where that is not the cluster's: `CLUSTERSET_DOMAIN`, behind which pods of other
+    clusters may stand too, or another name of the cluster's domain."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -71,9 +72,8 @@ Target = WorkloadTarget | ServiceTarget | InternetTarget
 def destination_name(destination: Destination, cluster_domain: str) -> str:
     """Return the complete name of a destination; empty for a pod's address, whose workload is all that lasts."""
     match destination:
-        case ServiceDestination(namespace, service, host, port, in_clusterset):
-            domain = CLUSTERSET_DOMAIN if in_clusterset else cluster_domain
-            return ".".join(filter(None, (port, host, service, namespace, "svc", domain)))
+        case ServiceDestination(namespace, service, host, port, zone):
+            return ".".join(filter(None, (port, host, service, namespace, "svc", zone or cluster_domain)))
         case DomainDestination(domain):
             return domain
         case WorkloadDestination():

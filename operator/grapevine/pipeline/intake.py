@@ -11,7 +11,7 @@ from grapevine.model.account import Account
 from grapevine.model.connection import Connection
 from grapevine.model.metric import Metric
 from grapevine.model.observation import ConnObservation, DnsObservation, Observation
-from grapevine.model.target import ServiceDestination
+from grapevine.model.target import CLUSTERSET_DOMAIN, ServiceDestination
 from grapevine.model.trace import Trace
 from grapevine.model.workload import WorkloadRef
 from grapevine.resolver.holders import clock_of
@@ -30,6 +30,7 @@ _SLICE = 200
 MAX_SKEW_MS = 5_000
 """How far the clock of a sender is taken to be off at most, where it is not known: what it tells of may be as new."""
 _WHOSE = {Reason.HOST_NETWORK: Whose.NODE, Reason.NO_POD: Whose.NOBODY}
+_MAX_ZONES = 8
 _WIRE = "packet"
 """The source whose nodes hear each other's traffic."""
 _FILE = "pcap"
@@ -78,6 +79,8 @@ class Intake:
         self.unresolved = UnresolvedTally()
         self.left_out = LeftOut(max_clients)
         self.blind_spots = BlindSpots()
+        self.zones: Counter[str] = Counter()
+        """Observations of Services by the domain they were asked for under, empty for the cluster's; bounded."""
         self._has_set_servers = bool(settings.dns_servers)
 
     def hear(self, batch: Batch) -> None:
@@ -217,9 +220,14 @@ class Intake:
             self._note(observation, Whose.POD)
             if isinstance(found.destination, ServiceDestination) and isinstance(observation, DnsObservation):
                 self.blind_spots.note_resolver(observation.resolver_ip)
+                self._note_zone(found.destination.zone)
         clients.add(found.client)
         self._touched.add(found.client)
         return True
+
+    def _note_zone(self, zone: str) -> None:
+        if zone != CLUSTERSET_DOMAIN and (zone in self.zones or len(self.zones) < _MAX_ZONES):
+            self.zones[zone] += 1
 
     def _trace(self, observation: Observation, node: str) -> Trace | None:
         """Return what `explain` shows of an observation that has become a workload's."""

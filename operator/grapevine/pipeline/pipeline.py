@@ -44,9 +44,9 @@ class Pipeline:
     def __init__(self, settings: OperatorSettings, writer: IntentsWriter, clock: Callable[[], int]) -> None:
         self._settings = settings
         self._clock = clock
-        self._domain = settings.resolver.cluster_domain
-        self.index = ClusterIndex(self._domain)
-        self.graph = GraphStore(self._domain, settings.graph)
+        self.domain = settings.resolver.cluster_domain
+        self.index = ClusterIndex(self.domain)
+        self.graph = GraphStore(self.domain, settings.graph)
         self.intake = Intake(
             settings.resolver,
             index=self.index,
@@ -55,8 +55,8 @@ class Pipeline:
             on_taken_in=self._on_taken_in,
             max_clients=settings.graph.max_clients,
         )
-        self._facts = ServiceFacts(self.graph, self.index, self._domain)
-        self.explainer = Explainer(self.graph, self.index, self.intake.left_out, self._domain)
+        self._facts = ServiceFacts(self.graph, self.index, self.domain)
+        self.explainer = Explainer(self.graph, self.index, self.intake.left_out, self.domain)
         self._ledger = Ledger(max_streams=settings.ingest.max_streams)
         self._clock = clock
         self._actual = ActualStore()
@@ -260,7 +260,7 @@ class Pipeline:
             seen = (item.first_ms, item.last_ms, item.count)
             self.graph.restore_dead(DeadDependency(client, name, item.rcode, *seen, item.age))
             return
-        destinations = destinations_of(item.names, item.target, self._domain)
+        destinations = destinations_of(item.names, item.target, self.domain)
         for destination in destinations:
             if isinstance(destination, ServiceDestination) and isinstance(item.target, WorkloadTarget):
                 service = ServiceRef(destination.namespace, destination.service)

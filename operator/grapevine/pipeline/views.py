@@ -57,6 +57,8 @@ class PipelineViews:
                 accounts=self.accounts(),
                 refused_writes=pipeline.refused_writes(),
                 lead=self._lead(),
+                domain=pipeline.domain,
+                zones=dict(pipeline.intake.zones),
             )
         )
 

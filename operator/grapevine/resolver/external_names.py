@@ -5,7 +5,7 @@ CoreDNS answers for one with a CNAME, and follows it where it stays in the clust
 
 from collections.abc import Iterable
 
-from grapevine.model.target import ServiceDestination
+from grapevine.model.target import CLUSTERSET_DOMAIN, ServiceDestination
 from grapevine.model.workload import ServiceRef
 from grapevine.resolver.names import try_service_destination
 
@@ -37,7 +37,7 @@ class ExternalNames:
         """
         destination = asked
         for _ in range(_MAX_HOPS):
-            name = "" if destination.in_clusterset else self._names.get(_ref(destination), "")
+            name = "" if destination.zone == CLUSTERSET_DOMAIN else self._names.get(_ref(destination), "")
             inside = try_service_destination(name, self._domain)
             if inside is None:
                 return destination, name

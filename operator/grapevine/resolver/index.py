@@ -219,6 +219,10 @@ class ClusterIndex:
         """Return the Service that has this ClusterIP, or an endpoint at that address and port that names no pod."""
         return self._service_addresses.at(ip, port)
 
+    def cluster_ip_of(self, ip: str) -> ServiceRef | None:
+        """Return the Service that has this ClusterIP."""
+        return self._service_addresses.cluster_ip_of(ip)
+
     def is_in_cluster(self, ip: str, at_ms: int, clock: str) -> bool:
         """Whether it is a ClusterIP, or was a pod's address at that time: whose it is needs no look-up to tell."""
         return self._service_addresses.is_cluster_ip(ip) or bool(self.held(ip, at_ms, at_ms, clock).pods)
@@ -278,7 +282,7 @@ class ClusterIndex:
     def _service_target(self, asked: ServiceDestination) -> Target:
         destination, name = self._external_names.end_of(asked)
         service = ServiceRef(destination.namespace, destination.service)
-        if destination.in_clusterset:
+        if destination.zone == CLUSTERSET_DOMAIN:
             if self.has_service(service):
                 return ServiceTarget(service.namespace, service.name)
             return InternetTarget(f"{service.name}.{service.namespace}.svc.{CLUSTERSET_DOMAIN}")

@@ -120,7 +120,8 @@ def is_reverse(name: str) -> bool:
 
 def destinations_of(names: Iterable[str], target: Target, domain: str) -> list[Destination]:
     """Return what a client asked for, from what `status.observed` keeps of an edge: its names, else its target."""
-    if found := [_destination_of(name, domain) for name in names]:
+    is_inside = not isinstance(target, InternetTarget)
+    if found := [_destination_of(name, domain, is_inside=is_inside) for name in names]:
         return found
     match target:
         case WorkloadTarget(workload):
@@ -136,9 +137,15 @@ def try_service_destination(name: str, domain: str) -> ServiceDestination | None
     if service := try_service_name(name, domain):
         return ServiceDestination(service.namespace, service.service, service.host, service.port)
     if service := try_service_name(name, CLUSTERSET_DOMAIN):
-        return ServiceDestination(service.namespace, service.service, in_clusterset=True)
+        return ServiceDestination(service.namespace, service.service, zone=CLUSTERSET_DOMAIN)
     return None
 
 
-def _destination_of(name: str, domain: str) -> Destination:
-    return try_service_destination(name, domain) or DomainDestination(name)
+def _destination_of(name: str, domain: str, *, is_inside: bool) -> Destination:
+    if service := try_service_destination(name, domain):
+        return service
+    before, svc, zone = name.partition(".svc.")
+    if is_inside and svc and "." in before:  # under another domain of the cluster's
+        _, service_name, namespace = ["", *before.rsplit(".", 2)][-3:]
+        return ServiceDestination(namespace, service_name, zone=zone)
+    return DomainDestination(name)

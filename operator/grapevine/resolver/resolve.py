@@ -15,6 +15,7 @@ from grapevine.model.target import (
 )
 from grapevine.model.workload import ServiceRef, WorkloadRef
 from grapevine.resolver.clients import Clients
+from grapevine.resolver.cluster_domain import try_service_by_address
 from grapevine.resolver.dialled import Dialled, is_dns
 from grapevine.resolver.dns_servers import DnsServers
 from grapevine.resolver.heard import HeardNodes
@@ -176,7 +177,8 @@ class Resolver:
         if not self._is_of_cluster(name):
             if not is_answered:
                 return None
-            return try_service_destination(name, self._domain) or DomainDestination(name)
+            service_here = try_service_destination(name, self._domain)
+            return service_here or self._by_address(observation) or DomainDestination(name)
         if service := try_service_name(name, self._domain):
             if service.host_ip:
                 return self._headless_pod(service, observation, clock, is_answered, is_final=is_final)
@@ -191,6 +193,12 @@ class Resolver:
         if ".svc." in f".{name}":
             return Unresolved(Reason.SEARCH_LIST)  # a wildcard above the cluster's own names answered
         return DomainDestination(name)  # a zone of the user's own under the cluster domain
+
+    def _by_address(self, observation: DnsObservation) -> ServiceDestination | None:
+        """Return the Service whose own address was answered for its name under another domain than the cluster's."""
+        if observation.qtype not in _ADDRESS_TYPES:
+            return None
+        return try_service_by_address(observation.qname, observation.answers, self._index.cluster_ip_of)
 
     def _pod_destination(
         self, namespace: str, ip: str, observation: DnsObservation, clock: str, *, is_final: bool

@@ -23,6 +23,10 @@ class ServiceAddresses:
         """Whether it is a Service's own address."""
         return ip in self._cluster_ips
 
+    def cluster_ip_of(self, ip: str) -> ServiceRef | None:
+        """Return the Service that has this address as its own."""
+        return self._cluster_ips.get(ip)
+
     def at(self, ip: str, port: int) -> ServiceRef | None:
         """Return the Service behind an address and port; the first by name where several list the same endpoint."""
         if service := self._cluster_ips.get(ip):

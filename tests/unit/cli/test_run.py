@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import yaml
+from tests.support import town as t
 from tests.support.collector import http_collector
 from tests.support.golden import check_golden_tree, read_tree
 from tests.support.objects import SHOP
@@ -231,3 +232,37 @@ spec:
     assert run(tmp_path) == 0
     assert mine.read_text() == text
     assert not (tmp_path / "storefront" / "web.yaml").exists()
+
+
+def test_the_domain_of_the_cluster_is_found_in_the_capture(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    cart, redis = t.workload("cart", "10.244.1.1"), t.workload("redis", "10.244.1.2")
+    snapshot = [
+        *t.workload("web", "10.244.1.3"),
+        *cart,
+        t.service("cart", "10.96.1.1"),
+        t.endpoints("cart", cart[-1]),
+        *redis,
+        t.service("redis"),
+        t.endpoints("redis", redis[-1]),
+    ]
+    (tmp_path / "cluster.json").write_text(json.dumps({"kind": "List", "items": snapshot}))
+    asked = [
+        t.answer("10.244.1.3", "redis.town.svc.k8s.example", "10.244.1.2"),
+        t.nxdomain("10.244.1.3", "api.example.com.town.svc.k8s.example"),
+        t.answer("10.244.1.3", "api.example.com", "192.0.2.1"),
+        t.answer("10.244.1.3", "cart.town.svc.k8s.example", "10.96.1.1"),
+    ]
+    (tmp_path / "dns.pcap").write_bytes(t.capture_of(asked))
+
+    code = run(tmp_path / "out", pcap=tmp_path / "dns.pcap", cluster=tmp_path / "cluster.json", pod_events=None)
+
+    assert code == 0
+    assert "cluster domain k8s.example" in capsys.readouterr().out
+    found = intents_of(yaml.safe_load(text) for text in read_tree(tmp_path / "out").values())
+    assert found == {
+        ("town", "Deployment", "web"): {
+            ("kubernetes", "cart", "Deployment"),
+            ("kubernetes", "redis", "Deployment"),
+            ("internet", "api.example.com", ""),
+        }
+    }

@@ -4,6 +4,7 @@ import pytest
 from tests.support.builders import DOMAIN, to_workload
 
 from grapevine.model.target import (
+    CLUSTERSET_DOMAIN,
     Destination,
     DomainDestination,
     InternetTarget,
@@ -127,7 +128,7 @@ def test_a_name_that_ends_like_the_reverse_zone_is_none() -> None:
         (
             ("cart.shop.svc.clusterset.local",),
             ServiceTarget("shop", "cart"),
-            [ServiceDestination("shop", "cart", in_clusterset=True)],
+            [ServiceDestination("shop", "cart", zone=CLUSTERSET_DOMAIN)],
         ),
     ],
 )

@@ -21,7 +21,13 @@ from tests.support.builders import (
 )
 
 from grapevine.model.lookup import Lookup
-from grapevine.model.target import Destination, DomainDestination, ServiceDestination, WorkloadDestination
+from grapevine.model.target import (
+    CLUSTERSET_DOMAIN,
+    Destination,
+    DomainDestination,
+    ServiceDestination,
+    WorkloadDestination,
+)
 from grapevine.resolver.index import ClusterIndex
 from grapevine.resolver.noise import Reason, Unresolved
 from grapevine.resolver.records import Endpoint, NodeRecord, Record, RecordGone
@@ -91,8 +97,8 @@ REDIS = a_workload("redis", kind="StatefulSet")
         ("api.example.com", DomainDestination("api.example.com")),
         ("redis", DomainDestination("redis")),
         ("db.zone.cluster.local", DomainDestination("db.zone.cluster.local")),
-        ("cart.shop.svc.clusterset.local", ServiceDestination("shop", "cart", in_clusterset=True)),
-        ("a.c1.db.shop.svc.clusterset.local", ServiceDestination("shop", "db", in_clusterset=True)),
+        ("cart.shop.svc.clusterset.local", ServiceDestination("shop", "cart", zone=CLUSTERSET_DOMAIN)),
+        ("a.c1.db.shop.svc.clusterset.local", ServiceDestination("shop", "db", zone=CLUSTERSET_DOMAIN)),
         ("xn--bcher-kva.example", DomainDestination("xn--bcher-kva.example")),
         ("notcluster.local", DomainDestination("notcluster.local")),
     ],

@@ -16,6 +16,7 @@ from tests.support.builders import (
 )
 
 from grapevine.model.target import (
+    CLUSTERSET_DOMAIN,
     DomainDestination,
     InternetTarget,
     ServiceDestination,
@@ -335,7 +336,7 @@ def test_a_loop_is_each_of_its_services_by_the_name_it_was_asked_for() -> None:
 
 
 def in_clusterset(index: ClusterIndex) -> Target:
-    return index.target_of(ServiceDestination("shop", "cart", in_clusterset=True))
+    return index.target_of(ServiceDestination("shop", "cart", zone=CLUSTERSET_DOMAIN))
 
 
 def test_a_name_of_the_cluster_set_is_the_service_where_it_exists_here_and_a_domain_where_it_does_not() -> None:
