@@ -37,6 +37,7 @@ from grapevine.pipeline import Pipeline
 from grapevine.pipeline.live_edges import LiveEdges
 from grapevine.pipeline.role import Role
 from grapevine.pipeline.views import PipelineViews
+from grapevine.public_suffixes import registrable_domains
 from grapevine.settings import ElectionSettings, OperatorSettings, TlsSettings
 from grapevine.web.api import ApiServer
 from grapevine.web.health import HealthServer
@@ -92,7 +93,8 @@ async def _serve(settings: OperatorSettings, telemetry_settings: TelemetrySettin
         )
         leadership = _leadership(session, settings.election)
         writer = ApiIntentsWriter(FencedSession(session, leadership.left_s))
-        pipeline = Pipeline(settings, writer, _now_ms)
+        registrable_of = registrable_domains() if settings.resolver.groups_by_suffix else None
+        pipeline = Pipeline(settings, writer, _now_ms, registrable_of)
         informers = Informers(
             session,
             settings.resolver.override_annotations,

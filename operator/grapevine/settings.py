@@ -77,6 +77,10 @@ class ResolverSettings:
     metadata: tuple[str, ...] = CLOUD_METADATA
     """Names, addresses and networks of clouds' metadata services, which are noise."""
     scope: ScopeSettings = field(default_factory=ScopeSettings)
+    domain_rules: tuple[str, ...] = ()
+    """Groups of domains, `*.s3.amazonaws.com`: every name below is shown as the group. None by default."""
+    groups_by_suffix: bool = False
+    """Whether other domains are grouped by who registered them, `*.example.co.uk`, by the Public Suffix List."""
     own_namespace: str = ""
     """Grapevine's own namespace, whose look-ups are not part of the map; empty outside a cluster."""
     tombstone_s: int = 600
@@ -103,6 +107,9 @@ class ResolverSettings:
                 ipaddress.ip_network(each)
             except ValueError as error:
                 raise PermanentInputError(f"metadata: {error}: give names, addresses or networks") from error
+        for each in self.domain_rules:
+            if not each.startswith("*.") or not _DOMAIN.fullmatch(each[2:]):
+                raise PermanentInputError(f"domain rules: {each!r} is no group: give it like *.s3.amazonaws.com")
         for each in self.dns_servers:
             try:
                 ipaddress.ip_network(each)
@@ -119,6 +126,8 @@ class GraphSettings:
     max_clients: int = 20_000
     max_destinations: int = 1_000
     """Distinct destinations of one client; a name flood stops here and is counted as `destinations-full`."""
+    max_domains: int = 500
+    """Of these, names outside the cluster; more are counted as `domains-full` and in the client's status."""
     max_failures: int = 200
     """Names of one client that never resolved; the oldest gives way and is counted as `failures-full`."""
     max_client_addresses: int = 256
@@ -305,6 +314,9 @@ def operator_settings(
         patience_ms = max(1_000 * _parse_count(stale_s, "GRAPEVINE_STALE_AFTER_S"), 1_000)
         settings = replace(settings, graph=replace(settings.graph, patience_ms=patience_ms))
     resolver = _resolver_settings(environ, value, resolv_conf)
+    if max_domains := value("max_domains", "GRAPEVINE_MAX_DOMAINS"):
+        graph = replace(settings.graph, max_domains=_parse_count(max_domains, "--max-domains"))
+        settings = replace(settings, graph=graph)
     tls = _tls_settings(environ, value("tls_listen", "GRAPEVINE_TLS_LISTEN"), resolver)
     election = _election_settings(environ, value("leader_elect", "GRAPEVINE_LEADER_ELECT"), tls)
     reconcile = _reconcile_settings(environ, settings.reconcile)
@@ -328,6 +340,10 @@ def _resolver_settings(
         resolver = replace(resolver, dns_servers=_words(dns_servers))
     if namespace := environ.get("GRAPEVINE_NAMESPACE"):
         resolver = replace(resolver, own_namespace=namespace)
+    if rules := value("domain_rules", "GRAPEVINE_DOMAIN_RULES"):
+        resolver = replace(resolver, domain_rules=tuple(word.lower().rstrip(".") for word in _words(rules)))
+    if value("group_by_suffix", "GRAPEVINE_GROUP_BY_SUFFIX") in ("1", "true"):
+        resolver = replace(resolver, groups_by_suffix=True)
     if metadata := value("metadata", "GRAPEVINE_METADATA"):
         words = () if metadata == "none" else tuple(word.lower().strip(".") for word in _words(metadata))
         resolver = replace(resolver, metadata=words)

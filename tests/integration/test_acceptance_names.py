@@ -15,6 +15,7 @@ from tests.support import packets as p
 from tests.support import town as t
 from tests.support.api import Api, Object
 from tests.support.controlplane import Binaries, ControlPlane
+from tests.support.coredns import CoreDns
 from tests.support.eventually import eventually
 from tests.support.objects import install_crd, load_cluster
 from tests.support.processes import Operator, run_grapevine, start_capture
@@ -202,6 +203,61 @@ def test_a6_a_chain_of_three_aliases_is_the_name_that_was_asked_for(town: Town, 
     town.hear(t.answer(ip, "www.example.net", OUTSIDE, cnames=chain))
 
     assert town.targets(name) == [internet("www.example.net")]
+
+
+def test_a7_a_walk_through_the_search_list_is_one_edge_and_its_counters(
+    town: Town, client: tuple[str, str], coredns_binary: Path, tmp_path: Path
+) -> None:
+    name, ip = client
+    hosts = f"hosts {{\n        {CART_IP} cart.town.svc.cluster.local\n        {OUTSIDE} api.example.com\n    }}"
+    suffixes = ("town.svc.cluster.local", "svc.cluster.local", "cluster.local", "corp.example")
+    asked = ["cart.town.svc.cluster.local"]  # of `cart`, ndots:5
+    asked += [f"api.example.com.{suffix}" for suffix in suffixes] + ["api.example.com"]
+    asked += [f"nowhere.example.{suffix}" for suffix in suffixes] + ["nowhere.example"]
+    with CoreDns(coredns_binary, tmp_path, hosts, "template ANY ANY {\n        rcode NXDOMAIN\n    }") as server:
+        town.hear(*(t.datagram(ip, server.ask(each, qtype)) for each in asked for qtype in (p.A, p.AAAA)))
+
+    assert town.targets(name) == [kubernetes("cart"), internet("api.example.com")]
+    dead = [item["names"] for item in town.intents(name)["status"]["observed"] if item["state"] == "dead"]
+    assert dead == [["nowhere.example"]]
+    said = town.explain(name, "api.example.com")
+    assert "search-list" in said
+    assert "nodata-twin" in said
+
+
+def test_a7_a_wildcard_in_the_search_list_is_no_edge(town: Town, client: tuple[str, str]) -> None:
+    name, ip = client
+    wildcard = "198.51.100.80"
+
+    town.hear(
+        t.answer(ip, "api.example.com.corp.example", wildcard),
+        t.answer(ip, "cart.town.svc.cluster.local.corp.example", wildcard),
+        t.answer(ip, "db.corp.example", "198.51.100.9"),
+        t.answer(ip, "metadata.google.internal", "169.254.169.254"),
+        t.syn(ip, "169.254.169.254"),
+    )
+
+    assert town.targets(name) == [internet("db.corp.example")]
+    said = town.explain(name, "api.example.com.corp.example")
+    assert "it was asked for, and is counted as noise" in said
+    assert "wildcard-search            2" in said
+    assert "cloud-metadata             2" in said
+
+
+def test_an_annotated_pod_is_left_out_as_a_client_and_stays_a_target(town: Town, client: tuple[str, str]) -> None:
+    name, ip = client
+    hidden = t.workload("hidden", "10.244.7.1")
+    hidden[-1]["metadata"]["annotations"] = {"grapevine.dev/ignore": "true"}
+    load_cluster(town.api, [*hidden, t.service("hidden", "10.96.7.1"), t.endpoints("hidden", hidden[-1])], without=())
+
+    town.hear(
+        t.answer("10.244.7.1", "api.example.com", OUTSIDE),
+        t.answer(ip, "hidden.town.svc.cluster.local", "10.96.7.1"),
+    )
+
+    assert town.targets(name) == [kubernetes("hidden")]
+    assert town.unresolved("excluded") == 1
+    assert "hidden" not in {i["metadata"]["name"] for i in _all(town)}
 
 
 def test_a8_ipv6_both_ways_tcp_and_an_answer_that_was_cut_short(town: Town, client: tuple[str, str]) -> None:

@@ -27,7 +27,16 @@ FULL_STATUS: Object = {
     "resolvedIPs": [{"dns": "api.example.com", "ips": ["203.0.113.7", "2001:db8::7"]}],
     "mode": "Observe",
     "lastSeen": "2026-11-22T21:29:02Z",
-    "summary": {"targets": 3, "inCluster": 2, "internet": 1, "undeclared": 1, "unused": 4, "dead": 1, "omitted": 0},
+    "summary": {
+        "targets": 3,
+        "inCluster": 2,
+        "internet": 1,
+        "undeclared": 1,
+        "unused": 4,
+        "dead": 1,
+        "omitted": 0,
+        "overflow": 7,
+    },
     "conditions": [
         {
             "type": "Ready",

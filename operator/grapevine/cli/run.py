@@ -24,6 +24,7 @@ from grapevine.model.errors import GrapevineError, RetryableError
 from grapevine.pipeline import Pipeline
 from grapevine.pipeline.live_edges import LiveEdges
 from grapevine.pipeline.views import PipelineViews
+from grapevine.public_suffixes import registrable_domains
 from grapevine.resolver.cluster_domain import find_domain
 from grapevine.resolver.records import Record, RecordGone
 from grapevine.settings import OperatorSettings, ReconcileSettings, ResolverSettings, operator_settings
@@ -129,7 +130,8 @@ async def _map(
     telemetry: TelemetrySettings | None,
 ) -> Pipeline:
     """Feed the pipeline with the files, let it write, and return it."""
-    pipeline = Pipeline(settings, directory, _now_ms)
+    registrable_of = registrable_domains() if settings.resolver.groups_by_suffix else None
+    pipeline = Pipeline(settings, directory, _now_ms, registrable_of)
     labels = telemetry.service_labels if telemetry else ()
     records = _records(args, settings.resolver, labels)
     while chunk := list(itertools.islice(records, _RECORDS_AT_ONCE)):

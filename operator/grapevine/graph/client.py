@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from grapevine.graph.ageing import HeardTime, State, state_of
 from grapevine.graph.attempts import Attempts
 from grapevine.graph.sighting import Sighting
-from grapevine.graph.wildcards import Wildcards
+from grapevine.graph.wildcards import MAX_NAMES, Wildcards
 from grapevine.model.lookup import Lookup
 from grapevine.model.target import Destination, DomainDestination
 
@@ -30,6 +30,25 @@ class Client:
     """Sightings that were retired since the process began."""
     unheard_ms: int = 0
     """For how long no source that has seen it has listened."""
+    domains: int = 0
+    """Domains among `sightings`."""
+    overflow: int = 0
+    """Look-ups of domains that had no room."""
+    overflow_names: tuple[str, ...] = ()
+    """The newest of these, a sample, the oldest first."""
+
+    def enter(self, destination: Destination, sighting: Sighting) -> Sighting:
+        """Take in a destination that is new."""
+        self.sightings[destination] = sighting
+        self.domains += isinstance(destination, DomainDestination)
+        return sighting
+
+    def note_overflow(self, name: str, count: int) -> bool:
+        """Count look-ups of a domain that has no room; return whether they are the first."""
+        self.overflow += count
+        if name not in self.overflow_names:
+            self.overflow_names = (*self.overflow_names, name)[-MAX_NAMES:]
+        return self.overflow == count
 
     def is_answered(self, destination: Destination) -> bool:
         """Whether a look-up of the destination was answered."""
@@ -75,8 +94,16 @@ class Client:
                 has_changed = True
         for destination, _ in retired:
             del self.sightings[destination]
+            self.domains -= isinstance(destination, DomainDestination)
         self.retired += len(retired)
         return has_changed or bool(retired), retired
+
+    def noise(self) -> list[tuple[str, int, tuple[str, ...]]]:
+        """Return what is explained or had no room: reason, count, and some of the names where they are kept."""
+        samples = {"wildcard-search": self.wildcards.names}
+        counts = sorted(self.attempts.folded.items())
+        overflow = [("domains-full", self.overflow, self.overflow_names)] if self.overflow else []
+        return [(reason, count, samples.get(reason, ())) for reason, count in counts] + overflow
 
     def without_wildcard(self, lookup: Lookup) -> Lookup | None:
         """Return the look-up as the application meant it; None, counted, where only a wildcard answered for it."""
@@ -113,6 +140,7 @@ class Client:
                 continue
             has_changed = True
             del self.sightings[DomainDestination(name)]
+            self.domains -= 1
             self.attempts.answer(asked)
             self._leave_out(name, sighting.lookups.count if sighting.lookups else 0)
         return has_changed

@@ -12,27 +12,26 @@ from grapevine.graph.addresses import RECENT_MS, Addresses
 from grapevine.graph.ageing import Ageing, HeardTime, State
 from grapevine.graph.attempts import Attempts
 from grapevine.graph.client import AddressesOf, Client
+from grapevine.graph.edges import edges_of
 from grapevine.graph.measures import graph_metrics
 from grapevine.graph.search import SearchList
 from grapevine.graph.sighting import (
     EVIDENCE_CONNECTION,
     EVIDENCE_DNS,
     EVIDENCE_UNREADY,
-    MAX_ADDRESSES,
-    MAX_OWNERS,
     Port,
     Sighting,
-    age_of,
-    evidence_of,
 )
 from grapevine.graph.tally import GraphTally, Seen, reason_of_failure
 from grapevine.graph.trail import Trail
 from grapevine.model.connection import Connection
-from grapevine.model.edge import DeadDependency, Edge, OwnerSeen, UnnamedAddress
+from grapevine.model.edge import DeadDependency, Edge, UnnamedAddress
 from grapevine.model.lookup import Lookup
 from grapevine.model.metric import Metric
 from grapevine.model.target import (
     Destination,
+    DomainDestination,
+    InternetTarget,
     ServiceDestination,
     ServiceTarget,
     Target,
@@ -44,6 +43,7 @@ from grapevine.model.trace import Trace
 from grapevine.model.workload import ServiceRef, WorkloadRef
 from grapevine.settings import GraphSettings
 
+_DOMAINS_FULL = "domains-full"
 TargetOf = Callable[[Destination], Target]
 """Tells who stands behind a destination now."""
 
@@ -105,7 +105,8 @@ class GraphStore:
                     self._dirty.add(connection.client)
             self._trace(client, destination, trace)
         if destinations:
-            self.tally.connections["edge" if is_in else "destinations-full"] += connection.count
+            booked = "edge" if is_in else self._bound_met(client, destinations[0])
+            self.tally.connections[booked] += connection.count
         return bool(destinations)
 
     def is_looked_up(self, connection: Connection) -> bool:
@@ -227,11 +228,7 @@ class GraphStore:
     def edges(self, ref: WorkloadRef) -> list[Edge]:
         """Return the client's edges, calls to itself left out; unsorted, empty where the client is unknown."""
         client = self._clients.get(ref)
-        groups: dict[Target, list[tuple[Destination, Sighting]]] = {}
-        for destination, sighting in client.sightings.items() if client else ():
-            groups.setdefault(sighting.target, []).append((destination, sighting))
-        groups.pop(WorkloadTarget(ref), None)
-        return [self._edge(ref, target, group) for target, group in groups.items()]
+        return edges_of(ref, client, self._domain) if client else []
 
     def is_known(self, ref: WorkloadRef) -> bool:
         """Whether anything the client reaches, or asks for in vain, is known."""
@@ -259,15 +256,20 @@ class GraphStore:
         sighting = client.sightings.get(WorkloadDestination(workload)) if client else None
         return sighting.connections.count if sighting and sighting.connections else 0
 
-    def folded(self, ref: WorkloadRef) -> dict[str, int]:
-        """Return the client's look-ups that an answer explains, by reason."""
+    def noise(self, ref: WorkloadRef) -> list[tuple[str, int, tuple[str, ...]]]:
+        """Return what of the client's look-ups is explained or had no room: reason, count, and some of the names."""
         client = self._clients.get(ref)
-        return dict(client.attempts.folded) if client else {}
+        return client.noise() if client else []
 
-    def wildcard_names(self, ref: WorkloadRef) -> tuple[str, ...]:
-        """Return some of the names that only a wildcard in the client's search list answered."""
+    def overflow(self, ref: WorkloadRef) -> int:
+        """Return the client's look-ups of domains that had no room."""
         client = self._clients.get(ref)
-        return client.wildcards.names if client else ()
+        return client.overflow if client else 0
+
+    def restore_overflow(self, ref: WorkloadRef, count: int) -> None:
+        """Take back from the cluster's status how many look-ups of domains had no room."""
+        if count and (client := self._client(ref)):
+            client.overflow = max(client.overflow, count)
 
     def sharing(self, ref: WorkloadRef, destination: Destination) -> list[Destination]:
         """Return what else the client looked up that led to an address it dialled for this destination."""
@@ -333,8 +335,9 @@ class GraphStore:
         """Count a look-up of a destination; return whether that is news."""
         sighting = client.sightings.get(destination) or self._enter(client, lookup.client, destination, target_of)
         if sighting is None:
-            self.tally.lookups["destinations-full"] += lookup.count
-            return False
+            bound = self._bound_met(client, destination)
+            self.tally.lookups[bound] += lookup.count
+            return bound == _DOMAINS_FULL and client.note_overflow(lookup.name, lookup.count)
         is_back = client.see(sighting, lookup.source, lookup.first_ms, lookup.last_ms)
         if lookup.addresses:
             sighting.resolve(lookup.addresses, lookup.last_ms)
@@ -392,12 +395,28 @@ class GraphStore:
         self, client: Client, ref: WorkloadRef, destination: Destination, target_of: TargetOf
     ) -> Sighting | None:
         """Make room for a destination that is new to the client; None, counted, where there is none."""
+        target = target_of(destination)
+        bound = self._bound_met(client, destination)
+        if not bound:
+            self._index(ref, destination)
+            return client.enter(destination, Sighting(target))
+        if isinstance(target, InternetTarget) and bound == _DOMAINS_FULL:
+            group = DomainDestination(
+                target.domain
+            )  # where it is shown as one, the group has room for all of its names
+            if known := client.sightings.get(group):
+                return known
+            if group != destination:
+                return client.enter(group, Sighting(target))
+        self.tally.overflow[bound] += 1
+        return None
+
+    def _bound_met(self, client: Client, destination: Destination) -> str:
+        """Return the bound that keeps a new destination of the client out; empty where there is room."""
         if len(client.sightings) >= self._bounds.max_destinations:
-            self.tally.overflow["destinations-full"] += 1
-            return None
-        sighting = client.sightings[destination] = Sighting(target_of(destination))
-        self._index(ref, destination)
-        return sighting
+            return "destinations-full"
+        is_domain = isinstance(destination, DomainDestination)
+        return _DOMAINS_FULL if is_domain and client.domains >= self._bounds.max_domains else ""
 
     def _leave(self, ref: WorkloadRef, destination: Destination, sighting: Sighting, why: str) -> None:
         """Undo what `_enter`, and `_trace` after it, made beside the client, and book its look-ups."""
@@ -414,29 +433,3 @@ class GraphStore:
         if isinstance(destination, ServiceDestination):
             service = ServiceRef(destination.namespace, destination.service)
             self._askers.setdefault(service, set()).add((ref, destination))
-
-    def _edge(self, ref: WorkloadRef, target: Target, group: list[tuple[Destination, Sighting]]) -> Edge:
-        sightings = [sighting for _, sighting in group]
-        evidence = evidence_of(sightings)
-        return Edge(
-            client=ref,
-            target=target,
-            names=tuple(sorted(name for d, _ in group if (name := destination_name(d, self._domain)))),
-            evidence=evidence.kinds,
-            first_ms=evidence.first_ms,
-            last_ms=evidence.last_ms,
-            count=evidence.count,
-            ports=evidence.ports,
-            protocols=evidence.protocols,
-            owners=_owners(sightings),
-            state=min(sighting.state for sighting in sightings).name.lower(),
-            age=age_of(sightings, self._clients[ref].heard),
-            addresses=tuple(sorted({ip for sighting in sightings for ip in sighting.addresses or ()})[:MAX_ADDRESSES]),
-        )
-
-
-def _owners(group: Iterable[Sighting]) -> tuple[OwnerSeen, ...]:
-    answers: Counter[WorkloadRef] = Counter()
-    for sighting in group:
-        answers.update(sighting.owners or {})
-    return tuple(OwnerSeen(owner, count) for owner, count in sorted(answers.items())[:MAX_OWNERS])

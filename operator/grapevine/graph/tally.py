@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 _BOUNDS = (
     "clients-full",
     "destinations-full",
+    "domains-full",
     "failures-full",
     "ports-full",
     "owners-full",

@@ -309,9 +309,7 @@ class Explainer:
         )
 
     def _noise(self, client: WorkloadRef) -> tuple[NoiseView, ...]:
-        samples = {"wildcard-search": self._graph.wildcard_names(client)}
-        counts = sorted(self._graph.folded(client).items())
-        folded = [NoiseView(reason, count, samples.get(reason, ())) for reason, count in counts]
+        folded = [NoiseView(*each) for each in self._graph.noise(client)]
         left_out = [NoiseView(reason.value, e.count, e.names) for reason, e in self._left_out.of(client)]
         return tuple(folded + left_out)
 

@@ -29,6 +29,7 @@ def build_intents(
     *,
     is_silent: bool = False,
     retired: int = 0,
+    overflow: int = 0,
 ) -> DesiredIntents:
     """Return the desired intents, everything sorted, so that equal maps give equal bytes.
 
@@ -50,6 +51,7 @@ def build_intents(
         last_ms=max((i.last_ms for i in items), default=0),
         is_silent=is_silent,
         retired=retired,
+        overflow=overflow,
     )
 
 

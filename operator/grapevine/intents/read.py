@@ -86,6 +86,12 @@ def read_observed(resource: Mapping[str, Any]) -> tuple[ObservedItem, ...]:
     return tuple(observed)
 
 
+def read_overflow(resource: Mapping[str, Any]) -> int:
+    """Return how many look-ups of domains had no room, as the status remembers; 0 where it does not."""
+    overflow = _mapping(_mapping(resource, "status"), "summary").get("overflow")
+    return overflow if type(overflow) is int and overflow > 0 else 0
+
+
 def _item(entry: Mapping[str, Any], namespace: str, resolved: Mapping[str, tuple[str, ...]]) -> ObservedItem | None:
     target = _target(_mapping(entry, "target"), namespace)
     first_ms, last_ms = try_parse_ms(entry.get("firstSeen")), try_parse_ms(entry.get("lastSeen"))

@@ -69,10 +69,11 @@ def render_status(
             "unused": findings.unused,
             "dead": desired.dead,
             "omitted": omitted,
+            **({"overflow": desired.overflow} if desired.overflow else {}),
         },
         "conditions": conditions,
         "observed": [_observed(item, desired.client.namespace) for item in observed],
-        "truncated": omitted > 0,
+        "truncated": omitted > 0 or desired.overflow > 0,
     }
     if resolved := resolved_ips(findings.observed, actual):
         status["resolvedIPs"] = resolved

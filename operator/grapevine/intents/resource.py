@@ -26,7 +26,17 @@ _SUBDOMAIN = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-
 _MAX_NAME = 253
 """Longest object name (RFC 1123 subdomain)."""
 _STATUS_MOVING = frozenset(
-    {"lastSeen", "firstSeen", "count", "lastTransitionTime", "typicalGapSeconds", "heardSeconds", "answers", "share"}
+    {
+        "lastSeen",
+        "firstSeen",
+        "count",
+        "lastTransitionTime",
+        "typicalGapSeconds",
+        "heardSeconds",
+        "answers",
+        "share",
+        "overflow",
+    }
 )
 """Status fields that move without anything having changed; they alone are no reason to write."""
 _STATUS_OWNED = ("upToDate", "observedGeneration", "mode", "summary", "conditions", "observed", "truncated")

@@ -63,6 +63,8 @@ class DesiredIntents:
     """Nothing that has seen the client listens any more."""
     retired: int = 0
     """Edges that were retired since the process began: what is missing of them is known to be gone."""
+    overflow: int = 0
+    """Look-ups of domains beyond the bound of one client, at least: in no list."""
 
 
 @dataclass(frozen=True, slots=True)

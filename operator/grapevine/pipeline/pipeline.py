@@ -9,7 +9,7 @@ from grapevine.graph.store import GraphStore
 from grapevine.insight.explain import Explainer
 from grapevine.insight.service_facts import ServiceFacts
 from grapevine.intents.build import build_intents
-from grapevine.intents.read import read_intents, read_observed
+from grapevine.intents.read import read_intents, read_observed, read_overflow
 from grapevine.model.edge import DeadDependency, Edge
 from grapevine.model.errors import PermanentInputError, RetryableError
 from grapevine.model.intents import ActualIntents, DesiredIntents, ObservedItem
@@ -24,6 +24,7 @@ from grapevine.reconcile.actual import ActualStore
 from grapevine.reconcile.ledger import Ledger
 from grapevine.reconcile.ports import IntentsWriter
 from grapevine.reconcile.reconciler import Reconciler
+from grapevine.resolver.domain_groups import DomainGroups, RegistrableOf
 from grapevine.resolver.index import ClusterIndex
 from grapevine.resolver.names import destinations_of
 from grapevine.resolver.parking import BatchId
@@ -41,11 +42,19 @@ class Pipeline:
     `clock` gives milliseconds since the epoch.
     """
 
-    def __init__(self, settings: OperatorSettings, writer: IntentsWriter, clock: Callable[[], int]) -> None:
+    def __init__(
+        self,
+        settings: OperatorSettings,
+        writer: IntentsWriter,
+        clock: Callable[[], int],
+        registrable_of: RegistrableOf | None = None,
+    ) -> None:
+        """Take what tells registrable domains, where domains are to be grouped by them."""
         self._settings = settings
         self._clock = clock
         self.domain = settings.resolver.cluster_domain
-        self.index = ClusterIndex(self.domain)
+        groups = DomainGroups(settings.resolver.domain_rules, registrable_of)
+        self.index = ClusterIndex(self.domain, groups.group_of)
         self.graph = GraphStore(self.domain, settings.graph)
         self.intake = Intake(
             settings.resolver,
@@ -102,6 +111,7 @@ class Pipeline:
                 (client,) = known  # a person left the kind open; the edges are this workload's
             for item in read_observed(resource):
                 self._restore_item(client, item)
+            self.graph.restore_overflow(client, read_overflow(resource))
             self._reconciler.enqueue(actual.client)
         self._enqueue_dirty()
 
@@ -210,6 +220,7 @@ class Pipeline:
             (dead for c in clients for dead in self.graph.dead(c)),
             is_silent=bool(clients) and all(self.graph.is_silent(c) for c in clients),
             retired=sum(self.graph.retired(c) for c in clients),
+            overflow=sum(self.graph.overflow(c) for c in clients),
         )
 
     def metrics(self) -> list[Metric]:

@@ -1,7 +1,7 @@
 """The cluster as far as identity and names need it: fed with records, asked for workloads and targets."""
 
 import re
-from collections.abc import Iterable, Set
+from collections.abc import Callable, Iterable, Set
 
 from grapevine.model.identity import ObjectName
 from grapevine.model.target import (
@@ -49,8 +49,10 @@ class ClusterIndex:
     `apply` tells which Services may now have another target, so that the graph moves their edges; all else is asked.
     """
 
-    def __init__(self, cluster_domain: str) -> None:
+    def __init__(self, cluster_domain: str, group_of: Callable[[str], str] = lambda domain: domain) -> None:
+        """Take what tells the group that a domain outside the cluster is shown as; each is its own by default."""
         self._domain = cluster_domain
+        self._group_of = group_of
         self.clocks = Clocks()
         """Of the nodes, to be told of every sender's."""
         self._addresses = AddressIndex(self.clocks)
@@ -273,7 +275,7 @@ class ClusterIndex:
             case WorkloadDestination(workload):
                 return WorkloadTarget(workload)
             case DomainDestination(domain):
-                return InternetTarget(domain)
+                return InternetTarget(self._group_of(domain))
             case ServiceDestination():
                 return self._service_target(destination)
 
@@ -293,7 +295,7 @@ class ClusterIndex:
             return WorkloadTarget(self.workload_of(pod)[0]) if pod else ServiceTarget(service.namespace, service.name)
         if is_address(name, self._domain) or ":" in name:  # the API allows it, and DNS takes it for a name
             return ServiceTarget(service.namespace, service.name)
-        return InternetTarget(name)
+        return InternetTarget(self._group_of(name))
 
     def _inside_target(self, service: ServiceRef, host: str) -> Target:
         if service != _API_SERVER:
