@@ -209,12 +209,17 @@ def test_a7_a_walk_through_the_search_list_is_one_edge_and_its_counters(
     town: Town, client: tuple[str, str], coredns_binary: Path, tmp_path: Path
 ) -> None:
     name, ip = client
-    hosts = f"hosts {{\n        {CART_IP} cart.town.svc.cluster.local\n        {OUTSIDE} api.example.com\n    }}"
+    zone = tmp_path / "db.root"
+    zone.write_text(
+        ". 60 IN SOA ns. admin. 1 60 60 60 60\n"
+        f"cart.town.svc.cluster.local. 60 IN A {CART_IP}\n"
+        f"api.example.com. 60 IN A {OUTSIDE}\n"
+    )
     suffixes = ("town.svc.cluster.local", "svc.cluster.local", "cluster.local", "corp.example")
     asked = ["cart.town.svc.cluster.local"]  # of `cart`, ndots:5
     asked += [f"api.example.com.{suffix}" for suffix in suffixes] + ["api.example.com"]
     asked += [f"nowhere.example.{suffix}" for suffix in suffixes] + ["nowhere.example"]
-    with CoreDns(coredns_binary, tmp_path, hosts, "template ANY ANY {\n        rcode NXDOMAIN\n    }") as server:
+    with CoreDns(coredns_binary, tmp_path, f"file {zone} .") as server:
         town.hear(*(t.datagram(ip, server.ask(each, qtype)) for each in asked for qtype in (p.A, p.AAAA)))
 
     assert town.targets(name) == [kubernetes("cart"), internet("api.example.com")]
