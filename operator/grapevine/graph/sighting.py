@@ -78,6 +78,9 @@ class Sighting:
         An address stays while it is among the newest answers, and an hour (`ADDRESS_LIFETIME_MS`) longer.
         """
         known = self.addresses or {}
+        if len(known) == 1 and known.keys() >= set(addresses):  # a server with one address, nearly always the same
+            self.addresses = dict.fromkeys(known, max(at_ms, *known.values()))
+            return False
         before = known.keys()
         joined = known | {each: max(at_ms, known.get(each, 0)) for each in addresses}
         newest_ms = max(joined.values(), default=0)

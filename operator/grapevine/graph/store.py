@@ -103,7 +103,7 @@ class GraphStore:
                 is_news |= self._connect(sighting, ports, first_ms, last_ms, connection.count)
                 if is_news:
                     self._dirty.add(connection.client)
-            self._trace(client, destination, trace)
+            self._trace(sighting, trace)
         if destinations:
             booked = "edge" if is_in else self._bound_met(client, destinations[0])
             self.tally.connections[booked] += connection.count
@@ -322,22 +322,27 @@ class GraphStore:
         lookup = client.without_wildcard(heard)
         if lookup is None or lookup.destination is None:
             return False
-        has_changed = self._add_sighting(client, lookup, lookup.destination, target_of)
-        has_changed |= client.attempts.answer(lookup.name)
-        has_changed |= client.look_again(lookup.name, self._addresses_of(lookup.client))
-        has_changed |= self._join_connections(client, lookup, lookup.destination)
-        self._note_owners(client, lookup, lookup.destination)
-        if lookup.is_answered or not client.is_answered(lookup.destination):
-            self._trace(client, lookup.destination, trace)
-        return has_changed
-
-    def _add_sighting(self, client: Client, lookup: Lookup, destination: Destination, target_of: TargetOf) -> bool:
-        """Count a look-up of a destination; return whether that is news."""
+        destination = lookup.destination
         sighting = client.sightings.get(destination) or self._enter(client, lookup.client, destination, target_of)
         if sighting is None:
             bound = self._bound_met(client, destination)
             self.tally.lookups[bound] += lookup.count
-            return bound == _DOMAINS_FULL and client.note_overflow(lookup.name, lookup.count)
+            has_changed = bound == _DOMAINS_FULL and client.note_overflow(lookup.name, lookup.count)
+        else:
+            has_changed = self._see(client, sighting, lookup)
+        has_changed |= client.attempts.answer(lookup.name)
+        has_changed |= client.look_again(lookup.name, self._addresses_of(lookup.client))
+        sighting = client.sightings.get(destination) if has_changed else sighting  # a wildcard takes back what it made
+        if sighting is None:
+            return has_changed
+        has_changed |= self._join_connections(sighting, lookup, destination)
+        self._note_owners(sighting, lookup)
+        if lookup.is_answered or not sighting.is_answered:
+            self._trace(sighting, trace)
+        return has_changed
+
+    def _see(self, client: Client, sighting: Sighting, lookup: Lookup) -> bool:
+        """Count a look-up of a destination; return whether that is news."""
         is_back = client.see(sighting, lookup.source, lookup.first_ms, lookup.last_ms)
         if lookup.addresses:
             sighting.resolve(lookup.addresses, lookup.last_ms)
@@ -357,10 +362,9 @@ class GraphStore:
             self.tally.lookups["resent"] += lookup.count
         return is_news or is_back
 
-    def _join_connections(self, client: Client, lookup: Lookup, destination: Destination) -> bool:
+    def _join_connections(self, sighting: Sighting, lookup: Lookup, destination: Destination) -> bool:
         """Give a destination the connections to addresses it led to; return whether that is news."""
-        sighting = client.sightings.get(destination)
-        if sighting is None or not lookup.addresses:
+        if not lookup.addresses:
             return False
         dialled = self._addresses.answer(lookup.client, destination, lookup.addresses, lookup.last_ms)
         is_news = False
@@ -368,9 +372,8 @@ class GraphStore:
             is_news |= self._connect(sighting, each.ports, each.first_ms, each.last_ms, 0)
         return is_news
 
-    def _note_owners(self, client: Client, lookup: Lookup, destination: Destination) -> None:
-        sighting = client.sightings.get(destination)
-        if sighting is None or sighting.lookups is None or lookup.last_ms <= sighting.lookups.counted_through_ms:
+    def _note_owners(self, sighting: Sighting, lookup: Lookup) -> None:
+        if not lookup.owners or sighting.lookups is None or lookup.last_ms <= sighting.lookups.counted_through_ms:
             return
         self.tally.overflow["owners-full"] += not sighting.note_owners(lookup.owners, lookup.count)
 
@@ -379,8 +382,7 @@ class GraphStore:
         self.tally.overflow["ports-full"] += not sighting.ports.issuperset(ports)
         return is_news
 
-    def _trace(self, client: Client, destination: Destination, trace: Trace | None) -> None:
-        sighting = client.sightings.get(destination)
+    def _trace(self, sighting: Sighting | None, trace: Trace | None) -> None:
         if sighting is None or trace is None:
             return
         if sighting.trail is None:

@@ -26,6 +26,8 @@ class Whose(StrEnum):
     """A hostNetwork pod's, the node's own, or masqueraded as it."""
     NOBODY = "nobody"
 
+    __hash__ = str.__hash__  # the enum's own is written in Python, and every look-up is counted by it
+
 
 @dataclass(frozen=True, slots=True)
 class Sender:

@@ -37,6 +37,7 @@ OWNER_KINDS = frozenset({"ReplicaSet", "Deployment", "StatefulSet", "DaemonSet",
 _API_SERVER = ServiceRef("default", "kubernetes")
 _NOW_MS = 1 << 62
 """After every start, and after every end that is known."""
+_MIN_WORKLOADS = 1_000
 _MAX_NODES = 10_000
 """Nodes whose capture reported addresses; a capture without a node's name counts as a new one each time it starts."""
 _WORKLOAD_NAME = re.compile(r"[A-Za-z0-9_-]{1,253}")
@@ -72,6 +73,8 @@ class ClusterIndex:
         self._reported_host_ips: dict[str, tuple[str, ...]] = {}
         self._external_names = ExternalNames(cluster_domain)
         self._kept_out: set[WorkloadRef] = set()
+        self._workloads: dict[str, tuple[PodRecord, tuple[WorkloadRef, bool]]] = {}
+        """Workloads of the pods asked about since an owner last changed, by the pod's uid."""
 
     # --- feeding
 
@@ -90,6 +93,7 @@ class ClusterIndex:
                 case OwnerRecord():
                     ref = WorkloadRef(record.namespace, record.kind, record.name.replace(".", "_"))
                     self._keep_out(ref, is_kept_out=record.is_kept_out and not gone)
+                    self._workloads.clear()
                     if isinstance(item, RecordGone):
                         self._owners.mark_gone(record, item.at_ms)
                     elif self._owners.put(record):
@@ -120,6 +124,7 @@ class ClusterIndex:
     def forget_before(self, at_ms: int) -> None:
         """Drop tombstones of what ended before `at_ms` (observation time)."""
         self._forget_pods(self._addresses.forget_before(at_ms))
+        self._workloads.clear()
         self._owners.forget_before(at_ms, ((p.namespace, p.owner) for p in self._pods.values() if p.owner))
 
     # --- asking
@@ -163,6 +168,15 @@ class ClusterIndex:
 
     def workload_of(self, pod: PodRecord) -> tuple[WorkloadRef, bool]:
         """Return the pod's workload, and whether that is certain (False: an owner may only be late)."""
+        known = self._workloads.get(pod.uid)
+        if known is None or known[0] is not pod:
+            known = pod, self._find_workload(pod)
+            if len(self._workloads) > 2 * len(self._pods) + _MIN_WORKLOADS:
+                self._workloads.clear()  # of pods that are forgotten
+            self._workloads[pod.uid] = known
+        return known[1]
+
+    def _find_workload(self, pod: PodRecord) -> tuple[WorkloadRef, bool]:
         if _WORKLOAD_NAME.fullmatch(pod.override):
             return WorkloadRef(pod.namespace, "", pod.override), True
         if pod.owner is None:

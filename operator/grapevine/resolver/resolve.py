@@ -1,7 +1,8 @@
 """An observation → who asked for what, or connected where. The only place where identity, names and noise meet."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import replace
+from functools import lru_cache, partial
 
 from grapevine.model.connection import Connection
 from grapevine.model.lookup import Lookup
@@ -34,6 +35,8 @@ from grapevine.resolver.noise import FLOOD_PREFIX, Reason, Unresolved, noise_of_
 from grapevine.settings import ScopeSettings
 
 _ADDRESS_TYPES = frozenset({"A", "AAAA"})
+_NAMES = 8_192
+"""Names of which it is remembered what they alone tell; a flood of others costs what it did without."""
 _EVERYTHING = ScopeSettings()
 
 
@@ -62,6 +65,14 @@ class Resolver:
         self._clients = Clients(index, self.heard, own_namespace=own_namespace, scope=scope)
         self._metadata = CloudMetadata(metadata, cluster_domain)
         self._dialled = Dialled(index)
+        # What a name alone tells is asked of each of its look-ups, several times: the names in use are few.
+        remember = lru_cache(_NAMES)
+        self._noise_of = remember(noise_of_question)
+        self._is_address = remember(partial(is_address, domain=cluster_domain))
+        self._is_of_cluster = remember(partial(_is_under, domains=(cluster_domain,)))
+        self._is_of_any_cluster = remember(partial(_is_under, domains=(cluster_domain, CLUSTERSET_DOMAIN)))
+        self._service_name = remember(partial(try_service_name, domain=cluster_domain))
+        self._search_suffix = remember(partial(try_search_suffix, domain=cluster_domain))
 
     def resolve(
         self, observation: Observation, *, node: str = "", is_final: bool = False
@@ -103,9 +114,9 @@ class Resolver:
         clock = clock_of(self._index, observation, node)
         if not self._is_believed(observation, clock):
             return Unresolved(Reason.UNTRUSTED_RESOLVER)
-        if noise := noise_of_question(observation.qname, observation.qtype):
+        if noise := self._noise_of(observation.qname, observation.qtype):
             return Unresolved(noise)
-        if is_address(observation.qname, self._domain):
+        if self._is_address(observation.qname):
             return Unresolved(Reason.NOT_A_HOST_NAME)
         client = self._clients.client_of(observation, node, clock, is_final=is_final)
         if isinstance(client, Unresolved):
@@ -137,7 +148,7 @@ class Resolver:
         """Whether who answered may: any server for the rest of the world, the cluster's own for its names."""
         if observation.source == TOLD:
             return self.dns_servers.may_tell(observation.resolver_ip, observation.last_ms, clock)
-        if observation.source == READ or not self._is_of_cluster(observation.qname, CLUSTERSET_DOMAIN):
+        if observation.source == READ or not self._is_of_any_cluster(observation.qname):
             return True
         return self.dns_servers.may_answer(observation.resolver_ip, observation.last_ms, clock)
 
@@ -145,10 +156,7 @@ class Resolver:
         """Return the search suffix behind a complete name of the cluster; empty where there is none."""
         if self._is_of_cluster(name) or name.startswith(FLOOD_PREFIX):
             return ""
-        return try_search_suffix(name, self._domain) or ""
-
-    def _is_of_cluster(self, name: str, *others: str) -> bool:
-        return any(name.endswith("." + domain) or name == domain for domain in (self._domain, *others))
+        return self._search_suffix(name) or ""
 
     def _addresses(self, observation: DnsObservation, clock: str) -> tuple[str, ...]:
         if observation.qtype not in _ADDRESS_TYPES or observation.rcode != "NOERROR":
@@ -179,7 +187,7 @@ class Resolver:
                 return None
             service_here = try_service_destination(name, self._domain)
             return service_here or self._by_address(observation) or DomainDestination(name)
-        if service := try_service_name(name, self._domain):
+        if service := self._service_name(name):
             if service.host_ip:
                 return self._headless_pod(service, observation, clock, is_answered, is_final=is_final)
             return self._service_destination(service, is_answered, is_final=is_final)
@@ -246,3 +254,8 @@ class Resolver:
 def _is_answered(observation: DnsObservation) -> bool:
     """Whether the name has what was asked for; a log tells no answers, so there it is enough that the name exists."""
     return observation.rcode == "NOERROR" and (bool(observation.answers) or observation.source == READ)
+
+
+def _is_under(name: str, domains: Collection[str]) -> bool:
+    """Whether a name is one of the domains, or below one."""
+    return name in domains or name.endswith(tuple("." + domain for domain in domains))
