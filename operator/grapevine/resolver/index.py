@@ -20,7 +20,6 @@ from grapevine.resolver.addresses import AddressIndex, Held
 from grapevine.resolver.clocks import OURS, Clocks
 from grapevine.resolver.external_names import ExternalNames
 from grapevine.resolver.names import is_address, try_pod_name
-from grapevine.resolver.owners import OwnerIndex
 from grapevine.resolver.records import (
     NodeRecord,
     OwnerRecord,
@@ -31,17 +30,13 @@ from grapevine.resolver.records import (
     SliceRecord,
 )
 from grapevine.resolver.service_addresses import ServiceAddresses
+from grapevine.resolver.workloads import Workloads
 
-OWNER_KINDS = frozenset({"ReplicaSet", "Deployment", "StatefulSet", "DaemonSet", "Job", "CronJob"})
-"""Owner kinds the informers deliver; any other kind ends a chain with its own name and kind."""
 _API_SERVER = ServiceRef("default", "kubernetes")
 _NOW_MS = 1 << 62
 """After every start, and after every end that is known."""
-_MIN_WORKLOADS = 1_000
 _MAX_NODES = 10_000
 """Nodes whose capture reported addresses; a capture without a node's name counts as a new one each time it starts."""
-_WORKLOAD_NAME = re.compile(r"[A-Za-z0-9_-]{1,253}")
-"""Names that the resource accepts; an override annotation with another value is no override."""
 
 
 class ClusterIndex:
@@ -57,7 +52,7 @@ class ClusterIndex:
         self.clocks = Clocks()
         """Of the nodes, to be told of every sender's."""
         self._addresses = AddressIndex(self.clocks)
-        self._owners = OwnerIndex(OWNER_KINDS)
+        self._workloads = Workloads()
         self._pods: dict[str, PodRecord] = {}
         self._pod_uids: dict[tuple[str, str], str] = {}
         self._services: dict[ServiceRef, ServiceRecord] = {}
@@ -73,8 +68,6 @@ class ClusterIndex:
         self._reported_host_ips: dict[str, tuple[str, ...]] = {}
         self._external_names = ExternalNames(cluster_domain)
         self._kept_out: set[WorkloadRef] = set()
-        self._workloads: dict[str, tuple[PodRecord, tuple[WorkloadRef, bool]]] = {}
-        """Workloads of the pods asked about since an owner last changed, by the pod's uid."""
 
     # --- feeding
 
@@ -93,10 +86,9 @@ class ClusterIndex:
                 case OwnerRecord():
                     ref = WorkloadRef(record.namespace, record.kind, record.name.replace(".", "_"))
                     self._keep_out(ref, is_kept_out=record.is_kept_out and not gone)
-                    self._workloads.clear()
                     if isinstance(item, RecordGone):
-                        self._owners.mark_gone(record, item.at_ms)
-                    elif self._owners.put(record):
+                        self._workloads.mark_gone(record, item.at_ms)
+                    elif self._workloads.put(record):
                         changed |= self._services_in(record.namespace)
                 case ServiceRecord():
                     changed |= self._put_service(record, gone=gone)
@@ -124,8 +116,7 @@ class ClusterIndex:
     def forget_before(self, at_ms: int) -> None:
         """Drop tombstones of what ended before `at_ms` (observation time)."""
         self._forget_pods(self._addresses.forget_before(at_ms))
-        self._workloads.clear()
-        self._owners.forget_before(at_ms, ((p.namespace, p.owner) for p in self._pods.values() if p.owner))
+        self._workloads.forget_before(at_ms, self._pods.values())
 
     # --- asking
 
@@ -143,7 +134,7 @@ class ClusterIndex:
 
     def overflow(self) -> dict[str, int]:
         """Return what gave way to the bounds, by bound."""
-        return {"tombstones-full": self._addresses.forgotten, "owner-tombstones-full": self._owners.forgotten}
+        return {"tombstones-full": self._addresses.forgotten, "owner-tombstones-full": self._workloads.owners.forgotten}
 
     def node_of(self, pod: ObjectName, uid: str) -> str:
         """Return the node of a pod that is there now; empty where it is another one of that name, or on no node yet."""
@@ -155,7 +146,7 @@ class ClusterIndex:
 
     def dns_caches(self) -> list[OwnerRecord]:
         """Return the DaemonSets of NodeLocal DNSCache that are there; O(owners)."""
-        return self._owners.dns_caches()
+        return self._workloads.owners.dns_caches()
 
     def naming_pods(self) -> list[PodRecord]:
         """Return the pods that say what their service is called in telemetry; O(pods)."""
@@ -168,26 +159,7 @@ class ClusterIndex:
 
     def workload_of(self, pod: PodRecord) -> tuple[WorkloadRef, bool]:
         """Return the pod's workload, and whether that is certain (False: an owner may only be late)."""
-        known = self._workloads.get(pod.uid)
-        if known is None or known[0] is not pod:
-            known = pod, self._find_workload(pod)
-            if len(self._workloads) > 2 * len(self._pods) + _MIN_WORKLOADS:
-                self._workloads.clear()  # of pods that are forgotten
-            self._workloads[pod.uid] = known
-        return known[1]
-
-    def _find_workload(self, pod: PodRecord) -> tuple[WorkloadRef, bool]:
-        if _WORKLOAD_NAME.fullmatch(pod.override):
-            return WorkloadRef(pod.namespace, "", pod.override), True
-        if pod.owner is None:
-            return WorkloadRef(pod.namespace, "Pod", pod.name.replace(".", "_")), True
-        if pod.owner.kind == "Node":
-            # A mirror pod is named <manifest>-<node>: one workload over all nodes.
-            return WorkloadRef(
-                pod.namespace, "Pod", pod.name.removesuffix("-" + pod.owner.name).replace(".", "_")
-            ), True
-        root = self._owners.root_of(pod.namespace, pod.owner)
-        return WorkloadRef(pod.namespace, root.kind, root.name.replace(".", "_")), root.is_certain
+        return self._workloads.workload_of(pod)
 
     def running_pods(self) -> list[PodRecord]:
         """Return the pods that are there now and have not ended, on networks of their own."""
