@@ -244,7 +244,7 @@ def test_a7_a_wildcard_in_the_search_list_is_no_edge(town: Town, client: tuple[s
 
     assert town.targets(name) == [internet("db.corp.example")]
     said = town.explain(name, "api.example.com.corp.example")
-    assert "it was asked for, and is counted as noise" in said
+    assert "it was asked for, and is counted as wildcard-search" in said
     assert "wildcard-search            2" in said
     assert "cloud-metadata             2" in said
 

@@ -110,7 +110,7 @@ def test_the_accounts_close_under_load(
     assert (0, 0) == (counted(operator, "kernel-drops"), counted(operator, "spool-overflow"))
 
 
-def test_forged_responses_make_no_observation(
+def test_a12_forged_responses_make_no_observation(
     node: Node, operator: FakeOperator, service: str, capture: "subprocess.Popen[str]"
 ) -> None:
     forger, victim = node.pod(), node.pod()

@@ -32,6 +32,8 @@ NAMES = [
     *(f"{service}.shop.{DOMAIN}" for service in ("web", "cart", "both", "late", "nobody")),
     *(f"{name}{suffix}" for name in ("a.example.com", "gone.example.com") for suffix in ("", f".shop.{DOMAIN}")),
     "b.example.com",
+    *(f"{name}.corp.example" for name in ("a.example.com", f"cart.shop.{DOMAIN}", "db")),
+    "metadata.google.internal",
     "10-0-0-2.shop.pod.cluster.local",
     "10-0-0-99.shop.pod.cluster.local",
     "*.flood.example.com",
@@ -62,7 +64,7 @@ SHOP: list[Record] = [
 ]  # fmt: skip
 SMALL = OperatorSettings(
     resolver=ResolverSettings(own_namespace="grapevine-system", max_parked=6),
-    graph=GraphSettings(max_clients=3, max_destinations=2, max_failures=1, max_client_addresses=3),
+    graph=GraphSettings(max_clients=3, max_destinations=2, max_domains=1, max_failures=1, max_client_addresses=3),
     reconcile=ReconcileSettings(coalesce_ms=0, refresh_ms=1, refresh_share_ms=0, writes_per_s=0),
 )
 

@@ -118,19 +118,19 @@ class Client:
         self._leave_out(lookup.name, lookup.count)
         return None
 
-    def learn_wildcard(self, lookup: Lookup, addresses_of: AddressesOf) -> bool:
-        """Take in an answer that proves a wildcard, and look again at what it may have answered before."""
+    def learn_wildcard(self, lookup: Lookup, addresses_of: AddressesOf) -> list[Sighting]:
+        """Take in an answer that proves a wildcard; return what it had answered before, withdrawn and counted."""
         self._leave_out(lookup.name, lookup.count)
-        return self.wildcards.learn(lookup.wildcard, lookup.addresses) and self._sweep(
-            [d.domain for d in self.sightings if isinstance(d, DomainDestination)], addresses_of
-        )
+        if not self.wildcards.learn(lookup.wildcard, lookup.addresses):
+            return []
+        return self._sweep([d.domain for d in self.sightings if isinstance(d, DomainDestination)], addresses_of)
 
-    def look_again(self, answered: str, addresses_of: AddressesOf) -> bool:
-        """Withdraw what the search list made of a name that is now known to resolve itself."""
-        return bool(self.wildcards) and self._sweep(self.wildcards.variants(answered), addresses_of)
+    def look_again(self, answered: str, addresses_of: AddressesOf) -> list[Sighting]:
+        """Return what the search list made of a name that is now known to resolve itself, withdrawn and counted."""
+        return self._sweep(self.wildcards.variants(answered), addresses_of) if self.wildcards else []
 
-    def _sweep(self, names: Collection[str], addresses_of: AddressesOf) -> bool:
-        has_changed = False
+    def _sweep(self, names: Collection[str], addresses_of: AddressesOf) -> list[Sighting]:
+        withdrawn: list[Sighting] = []
         for name in names:
             sighting = self.sightings.get(DomainDestination(name))
             if sighting is None:
@@ -138,12 +138,12 @@ class Client:
             asked = self.wildcards.asked_for(name, addresses_of(DomainDestination(name)), self.attempts.is_known)
             if asked is None or self.wildcards.is_within(asked):  # that one led to the same address, and stays
                 continue
-            has_changed = True
+            withdrawn.append(sighting)
             del self.sightings[DomainDestination(name)]
             self.domains -= 1
             self.attempts.answer(asked)
             self._leave_out(name, sighting.lookups.count if sighting.lookups else 0)
-        return has_changed
+        return withdrawn
 
     def _leave_out(self, name: str, count: int) -> None:
         self.wildcards.leave_out(name)

@@ -76,7 +76,7 @@ class GraphStore:
             self.tally.lookups["clients-full"] += lookup.count
             return
         if lookup.wildcard:
-            has_changed = client.learn_wildcard(lookup, self._addresses_of(lookup.client))
+            has_changed = self._withdraw(client.learn_wildcard(lookup, self._addresses_of(lookup.client)))
         elif lookup.destination is None:
             has_changed = client.attempts.fail(lookup)
         else:
@@ -314,6 +314,10 @@ class GraphStore:
             self._namesakes.setdefault((ref.namespace, ref.name), set()).add(ref)
         return client
 
+    def _withdraw(self, sightings: Collection[Sighting]) -> bool:
+        self._trails -= sum(sighting.trail is not None for sighting in sightings)
+        return bool(sightings)
+
     def _addresses_of(self, ref: WorkloadRef) -> AddressesOf:
         return lambda destination: self._addresses.led_to(ref, destination)
 
@@ -331,7 +335,7 @@ class GraphStore:
         else:
             has_changed = self._see(client, sighting, lookup)
         has_changed |= client.attempts.answer(lookup.name)
-        has_changed |= client.look_again(lookup.name, self._addresses_of(lookup.client))
+        has_changed |= self._withdraw(client.look_again(lookup.name, self._addresses_of(lookup.client)))
         sighting = client.sightings.get(destination) if has_changed else sighting  # a wildcard takes back what it made
         if sighting is None:
             return has_changed
