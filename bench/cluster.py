@@ -49,11 +49,12 @@ def records() -> Iterator[Record]:
     for w in range(WORKLOADS):
         namespace, name = namespace_of(w), name_of(w)
         owner = f"{name}-5d9c7b8f6d"
-        yield OwnerRecord(namespace, "Deployment", name, f"d{w}", None)
-        yield OwnerRecord(namespace, "ReplicaSet", owner, f"r{w}", OwnerKey("Deployment", name, f"d{w}"))
+        yield OwnerRecord(namespace, "Deployment", name, f"d{w}", None, "apps")
+        deployment = OwnerKey("Deployment", name, f"d{w}", "apps")
+        yield OwnerRecord(namespace, "ReplicaSet", owner, f"r{w}", deployment, "apps")
         yield ServiceRecord(namespace, name, headless=False, external_name="", ports=(80,))
         for p in range(PODS):
-            key = OwnerKey("ReplicaSet", owner, f"r{w}")
+            key = OwnerKey("ReplicaSet", owner, f"r{w}", "apps")
             yield PodRecord(
                 namespace, pod_name(w, p), f"p{w}-{p}", (pod_ip(w, p),), False, START_MS, None, None, key, ""
             )

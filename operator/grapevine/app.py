@@ -30,6 +30,7 @@ from grapevine.kube.intents_list import list_intents
 from grapevine.kube.intents_writer import ApiIntentsWriter
 from grapevine.kube.lease import Leadership, LeaseLeadership, Unopposed
 from grapevine.kube.named_objects import NamedConfigMap, NamedSecret
+from grapevine.kube.owner_kinds import OwnerKinds
 from grapevine.kube.session import Session, preflight
 from grapevine.kube.token_review import TokenReviewer
 from grapevine.model.errors import GrapevineError
@@ -103,9 +104,13 @@ async def _serve(settings: OperatorSettings, telemetry_settings: TelemetrySettin
             on_current=pipeline.on_current,
             scope=settings.resolver.scope,
             service_labels=telemetry_settings.service_labels if telemetry_settings else (),
+            with_job_images=settings.resolver.name_jobs_by_image,
+        )
+        owner_kinds = OwnerKinds(
+            session, settings.resolver.owner_kinds, pipeline.on_records, _now_ms, pipeline.index.follow_owners
         )
         role = Role(leadership)
-        views = PipelineViews(pipeline, informers.failing, _now_ms, role.lead)
+        views = PipelineViews(pipeline, informers.failing, _now_ms, role.lead, owner_kinds.failing)
         ingest = IngestServer(pipeline, instance, dns_pods=pipeline.dns_pods, elsewhere=role.batches_elsewhere)
         tasks = await stack.enter_async_context(asyncio.TaskGroup())
 
@@ -122,6 +127,7 @@ async def _serve(settings: OperatorSettings, telemetry_settings: TelemetrySettin
                 pipeline.metrics,
                 views.metrics,
                 informers.metrics,
+                owner_kinds.metrics,
                 ingest.metrics,
                 watch.metrics,
                 leadership.metrics,
@@ -138,7 +144,9 @@ async def _serve(settings: OperatorSettings, telemetry_settings: TelemetrySettin
             await serving.refresh()  # early: capture's pods cannot start before its authority is published
             stack.push_async_callback(_end, tasks.create_task(serving.run(), name="serving certificate"))
         stack.push_async_callback(_end, tasks.create_task(informers.run(), name="informers"))
+        stack.push_async_callback(_end, tasks.create_task(owner_kinds.run(), name="owner kinds"))
         await informers.wait_synced(SYNC_TIMEOUT_S)
+        await owner_kinds.wait_answered(SYNC_TIMEOUT_S)
 
         stack.push_async_callback(ingest.stop)
         await ingest.start(settings.listen_host, settings.listen_port)

@@ -15,6 +15,7 @@ from grapevine.model.write_policy import WritePolicy
 
 _DOMAIN = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*")
 
+_OWNER_KIND = re.compile(r"(?P<group>[a-z0-9.-]{1,253})/(?P<version>[a-z0-9]{1,63})/(?P<name>[A-Za-z0-9-]{1,63})")
 _CA_CONFIGMAP = ObjectName("grapevine-capture", "grapevine-ca")
 _CAPTURE_ACCOUNT = ObjectName("grapevine-capture", "grapevine-capture")
 
@@ -64,6 +65,20 @@ class ScopeSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class OwnerKindName:
+    """A kind as it is asked for."""
+
+    group: str
+    version: str
+    name: str
+    """Kind or resource: `Rollout`, `rollouts`."""
+
+    def __str__(self) -> str:
+        """Return it as it was given."""
+        return f"{self.group or 'core'}/{self.version}/{self.name}"
+
+
+@dataclass(frozen=True, slots=True)
 class ResolverSettings:
     """How addresses and names become workloads and destinations."""
 
@@ -71,6 +86,10 @@ class ResolverSettings:
     """DNS domain of the cluster, without leading or trailing dot; kubelet's `clusterDomain`."""
     override_annotations: tuple[str, ...] = ("intents.otterize.com/workload-name", "intents.otterize.com/service-name")
     """Pod annotations that name its workload, first one present wins; Otterize's two by default."""
+    owner_kinds: tuple[OwnerKindName, ...] = ()
+    """Kinds that own pods, or what owns them, besides Kubernetes' own: Argo's Rollout, Knative's Revision, …"""
+    name_jobs_by_image: bool = False
+    """Name Jobs that nothing owns by the images of their containers: their own names may be new each time."""
     dns_servers: tuple[str, ...] = ()
     """Networks (CIDR, or single addresses) of DNS servers that may speak for the cluster's names besides those that are
     found without being told (`resolver.dns_servers`): a resolver of the pods' own, outside the cluster."""
@@ -279,6 +298,20 @@ def parse_name(text: str, what: str) -> ObjectName:
     return ObjectName(namespace, name)
 
 
+def parse_owner_kind(text: str) -> OwnerKindName:
+    """Return the kind named by `GROUP/VERSION/KIND`; the group without a name is `core`.
+
+    Raises:
+        PermanentInputError: it names none.
+    """
+    match = _OWNER_KIND.fullmatch(text.strip())
+    if match is None:
+        raise PermanentInputError(
+            f"owner kinds: {text!r} names no kind: give GROUP/VERSION/KIND, like argoproj.io/v1alpha1/Rollout"
+        )
+    return OwnerKindName("" if match["group"] == "core" else match["group"], match["version"], match["name"])
+
+
 def operator_settings(
     environ: Mapping[str, str], *, allow_plain_http: bool = False, resolv_conf: str = "", **flags: str | None
 ) -> OperatorSettings:
@@ -332,6 +365,10 @@ def _resolver_settings(
         resolver = replace(resolver, cluster_domain=domain.strip(".").lower())
     if annotation := environ.get("GRAPEVINE_WORKLOAD_NAME_ANNOTATION"):
         resolver = replace(resolver, override_annotations=(annotation, *resolver.override_annotations))
+    if kinds := value("owner_kinds", "GRAPEVINE_OWNER_KINDS"):
+        resolver = replace(resolver, owner_kinds=tuple(parse_owner_kind(each) for each in _words(kinds)))
+    if value("name_jobs_by_image", "GRAPEVINE_NAME_JOBS_BY_IMAGE") in ("1", "true"):
+        resolver = replace(resolver, name_jobs_by_image=True)
     if settle_ms := environ.get("GRAPEVINE_SETTLE_MS"):
         resolver = replace(resolver, settle_ms=_parse_count(settle_ms, "GRAPEVINE_SETTLE_MS"))
     if park_ms := environ.get("GRAPEVINE_PARK_MS"):

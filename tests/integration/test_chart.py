@@ -57,7 +57,10 @@ EVERYTHING: Object = {
         "clusterDomain": "cluster.example",
         "workloadNameAnnotation": "example.com/workload",
         "dnsServers": ["192.0.2.53", "2001:db8::/64"],
+        "settleMs": 321,
         "parkMs": 1234,
+        "ownerKinds": ["argoproj.io/v1alpha1/rollouts", "core/v1/replicationcontrollers"],
+        "nameJobsByImage": True,
         "tls": {"names": ["one.example.com", "two.example.com"], "lifetimeSeconds": 86_400},
         "captureServiceAccounts": ["elsewhere/capture"],
     },
@@ -245,6 +248,19 @@ def test_refuses_a_value_by_its_name(helm: Helm, values: Object, message: str) -
     assert message in str(refused.value)
 
 
+def test_kinds_of_owners_come_with_the_right_to_follow_them(helm: Helm) -> None:
+    (role,) = [
+        each
+        for each in template(helm, EVERYTHING)
+        if (each["kind"], each["metadata"]["name"]) == ("ClusterRole", "grapevine-operator")
+    ]
+
+    assert role["rules"][-2:] == [
+        {"apiGroups": ["argoproj.io"], "resources": ["rollouts"], "verbs": ["list", "watch"]},
+        {"apiGroups": [""], "resources": ["replicationcontrollers"], "verbs": ["list", "watch"]},
+    ]
+
+
 def test_settings_reach_the_operator(helm: Helm) -> None:
     container = named(template(helm, EVERYTHING), "operator")
 
@@ -253,6 +269,10 @@ def test_settings_reach_the_operator(helm: Helm) -> None:
     assert ("debug", "json") == (env["GRAPEVINE_LOG_LEVEL"], env["GRAPEVINE_LOG_FORMAT"])
     assert "cluster.example" == settings.resolver.cluster_domain
     assert "example.com/workload" == settings.resolver.override_annotations[0]
+    assert (321, True) == (settings.resolver.settle_ms, settings.resolver.name_jobs_by_image)
+    assert ["argoproj.io/v1alpha1/rollouts", "core/v1/replicationcontrollers"] == [
+        str(kind) for kind in settings.resolver.owner_kinds
+    ]
     assert ("192.0.2.53", "2001:db8::/64") == settings.resolver.dns_servers
     assert 1234 == settings.resolver.park_ms
     assert settings.tls is not None

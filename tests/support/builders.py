@@ -27,6 +27,7 @@ from grapevine.model.target import (
 from grapevine.model.workload import WorkloadRef
 from grapevine.resolver.index import ClusterIndex
 from grapevine.resolver.names import try_service_name
+from grapevine.resolver.owners import STANDARD_OWNERS
 from grapevine.resolver.records import (
     Endpoint,
     OwnerKey,
@@ -75,12 +76,12 @@ def an_owner(
     kind: str, name: str, owner: OwnerKey | None = None, *, namespace: str = "shop", uid: str = ""
 ) -> OwnerRecord:
     """Return an owner whose uid is made of its kind and name."""
-    return OwnerRecord(namespace, kind, name, uid or f"uid-{kind}-{name}", owner)
+    return OwnerRecord(namespace, kind, name, uid or f"uid-{kind}-{name}", owner, STANDARD_OWNERS.get(kind, ""))
 
 
 def owned_by(kind: str, name: str, *, uid: str = "") -> OwnerKey:
     """Return the reference to the owner that `an_owner` makes."""
-    return OwnerKey(kind, name, uid or f"uid-{kind}-{name}")
+    return OwnerKey(kind, name, uid or f"uid-{kind}-{name}", STANDARD_OWNERS.get(kind, ""))
 
 
 def a_deployment(name: str, *, namespace: str = "shop") -> list[Record]:

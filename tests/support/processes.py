@@ -37,7 +37,11 @@ class Operator:
     def __init__(
         self, kubeconfig: Path, log: Path, *, environ: Mapping[str, str] | None = None, **settings: str
     ) -> None:
-        """Make one; `settings` are `GRAPEVINE_*` variables without the prefix, in lower case, `environ` any others."""
+        """Make one; `settings` are `GRAPEVINE_*` variables without the prefix, in lower case, `environ` any others.
+
+        What it hears settles in a tenth of a second: nothing here is as late as a real cluster's news.
+        """
+        settings = {"settle_ms": "100", **settings}
         self._kubeconfig = kubeconfig
         self._log = log
         self._settings = {f"GRAPEVINE_{name.upper()}": value for name, value in settings.items()} | dict(environ or {})

@@ -2,6 +2,7 @@
 
 import itertools
 import secrets
+import time
 import urllib.request
 
 from tests.support.api import Api, Object
@@ -27,13 +28,18 @@ class Sender:
 
     def tell(self, *observations: Observation) -> None:
         """Send one batch, and return once all of it stands in written objects."""
-        number = next(self._numbers)
-        self._post(number, number, observations)
+        number = self.send(*observations)
         eventually(lambda: self._post(0, number) >= number, timeout_s=60)
 
+    def send(self, *observations: Observation) -> int:
+        """Send one batch, and return its number."""
+        number = next(self._numbers)
+        self._post(number, number, observations)
+        return number
+
     def _post(self, seq: int, oldest: int, observations: tuple[Observation, ...] = ()) -> int:
-        newest_ms = max((each.last_ms for each in observations), default=T0)
-        header = BatchHeader(self._stream, seq, oldest, self._node, newest_ms, Hearing((self._source,), T0))
+        now_ms = time.time_ns() // 1_000_000
+        header = BatchHeader(self._stream, seq, oldest, self._node, now_ms, Hearing((self._source,), T0))
         body = encode_batch(Batch(header, observations))
         request = urllib.request.Request(self._url, body, {"Content-Type": CONTENT_TYPE})
         with urllib.request.urlopen(request, timeout=10) as reply:

@@ -146,3 +146,30 @@ def test_a_leader_is_found_at_its_pods_tls_listener(ip: str, environ: dict[str, 
 def test_an_election_needs_to_know_who_takes_part(environ: dict[str, str], asked: str | None, text: str) -> None:
     with pytest.raises(PermanentInputError, match=text):
         operator_settings(environ, leader_elect=asked)
+
+
+def test_kinds_of_owners_are_named_by_group_version_and_kind() -> None:
+    kinds = operator_settings({"GRAPEVINE_OWNER_KINDS": "argoproj.io/v1alpha1/Rollout, core/v1/replicationcontrollers"})
+
+    assert [(k.group, k.version, k.name) for k in kinds.resolver.owner_kinds] == [
+        ("argoproj.io", "v1alpha1", "Rollout"),
+        ("", "v1", "replicationcontrollers"),
+    ]
+    assert [str(k) for k in kinds.resolver.owner_kinds] == [
+        "argoproj.io/v1alpha1/Rollout",
+        "core/v1/replicationcontrollers",
+    ]
+
+
+@pytest.mark.parametrize("text", ["Rollout", "argoproj.io/Rollout", "argoproj.io/v1/Roll out", "a/b/c/d"])
+def test_what_names_no_kind_is_refused_with_an_example(text: str) -> None:
+    with pytest.raises(PermanentInputError, match=r"GROUP/VERSION/KIND, like argoproj.io/v1alpha1/Rollout"):
+        operator_settings({}, owner_kinds=text)
+
+
+def test_the_settle_time_and_the_naming_of_jobs_are_settings() -> None:
+    given = operator_settings({"GRAPEVINE_SETTLE_MS": "500", "GRAPEVINE_NAME_JOBS_BY_IMAGE": "1"}).resolver
+    usual = operator_settings({}).resolver
+
+    assert (given.settle_ms, given.name_jobs_by_image) == (500, True)
+    assert (usual.settle_ms, usual.name_jobs_by_image) == (2_000, False)

@@ -11,6 +11,7 @@ _FLAGS = (
     ("exclude-labels", "KEY[=VALUE],…", "pods that carry one of these are left out"),
     ("domain-rules", "*.DOMAIN,…", "show all names below one of these domains as one target, the most specific first"),
     ("max-domains", "NUMBER", "names outside the cluster kept of one workload, 500; more are counted in its status"),
+    ("name-jobs-by-image", "1", "name Jobs that nothing owns by the images of their containers"),
     ("metadata", "NAME|CIDR,…", "what counts as a cloud's metadata service, or none, instead of the usual ones"),
 )
 

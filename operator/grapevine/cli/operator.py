@@ -76,6 +76,12 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     )
     add_map_arguments(parser)
     parser.add_argument(
+        "--owner-kinds",
+        metavar="KIND,…",
+        help="kinds that own pods, or what owns them, besides Kubernetes' own, as GROUP/VERSION/KIND; needs the right "
+        "to list and watch them (env GRAPEVINE_OWNER_KINDS)",
+    )
+    parser.add_argument(
         "--otlp",
         metavar="URL",
         help="OTLP collector for the edges as spans, like http://collector:4318 (env OTEL_EXPORTER_OTLP_ENDPOINT; "
@@ -96,6 +102,7 @@ def run(args: argparse.Namespace) -> int:
         api=args.api,
         leader_elect=args.leader_elect,
         resolv_conf=_own_resolv_conf(),
+        owner_kinds=args.owner_kinds,
         **map_flags(args),
     )
     from grapevine.app import run_operator

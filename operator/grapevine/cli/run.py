@@ -187,8 +187,8 @@ def _records(
     """Yield what was, then what is: the snapshot is newer than the events."""
     given = (settings.override_annotations, settings.scope, service_labels)
     if args.pod_events:
-        yield from read_pod_events(args.pod_events, *given)
-    yield from read_snapshot(args.cluster, *given)
+        yield from read_pod_events(args.pod_events, *given, with_job_images=settings.name_jobs_by_image)
+    yield from read_snapshot(args.cluster, *given, with_job_images=settings.name_jobs_by_image)
 
 
 def _now_ms() -> int:

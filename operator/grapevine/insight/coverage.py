@@ -1,10 +1,13 @@
 """What becomes of what is heard: whose it is, whose word counts, what may be read and written. Pure."""
 
 import json
+from collections import Counter
+from collections.abc import Mapping
 
 from grapevine.insight.blind_spots import Whose
 from grapevine.insight.facts import FEW, Facts, Lead, some
 from grapevine.model.finding import Finding, Level
+from grapevine.model.rbac import Refusal
 
 _EDGE = "edge"
 _PATCH = "kubectl patch clusterrole grapevine-operator --type=json"
@@ -31,7 +34,46 @@ def objects_unread(facts: Facts) -> Finding:
     if not facts.refused:
         return Finding(code, Level.OK, "every kind is followed")
     texts = [f"{kind}: {refusal.reason}" for kind, refusal in sorted(facts.refused.items())]
-    rules = sorted({refusal.rule for refusal in facts.refused.values() if refusal.rule})
+    patch = _patch(facts.refused)
+    return Finding(
+        code,
+        Level.BLOCKER,
+        some(texts),
+        "what happened to these objects since is not known; after five minutes the map is decided with what was",
+        f"kubectl apply -k deploy/, or: {patch}"
+        if patch
+        else "the API server is away, or refuses: its own log says more; the operator asks again by itself",
+    )
+
+
+def owners_unread(facts: Facts) -> Finding:
+    """Judge which owners of pods could not be read, so that they stand for what may be above them."""
+    code = "OwnersUnread"
+    counts = Counter(facts.unread_owners).most_common()
+    named = some([f"{count:,} by a {kind}" for kind, count in counts])
+    if facts.refused_owners:
+        texts = [f"{kind}: {refusal.reason}" for kind, refusal in sorted(facts.refused_owners.items())]
+        return Finding(
+            code,
+            Level.WARNING,
+            some(texts) + (f"; workloads are named {named}" if named else ""),
+            "these owners were asked for and cannot be followed: what they own is named by the reference to them",
+            _patch(facts.refused_owners) or "mend GRAPEVINE_OWNER_KINDS, or install the CRD; it is looked for again",
+        )
+    if not counts:
+        return Finding(code, Level.OK, "the owners of all pods were read")
+    return Finding(
+        code,
+        Level.NOTE,
+        f"workloads are named {named}, which was not read",
+        "right where that kind is the top; where something owns it, each of its objects is a workload of its own",
+        "to have it followed: GRAPEVINE_OWNER_KINDS=GROUP/VERSION/KIND,… (docs/guide/owners.md)",
+    )
+
+
+def _patch(refused: Mapping[str, Refusal]) -> str:
+    """Return the command that grants what is missing; empty where no right is."""
+    rules = sorted({refusal.rule for refusal in refused.values() if refusal.rule})
     patch = [
         {
             "op": "add",
@@ -40,15 +82,7 @@ def objects_unread(facts: Facts) -> Finding:
         }
         for rule in rules
     ]
-    return Finding(
-        code,
-        Level.BLOCKER,
-        some(texts),
-        "what happened to these objects since is not known; after five minutes the map is decided with what was",
-        f"kubectl apply -k deploy/, or: {_PATCH} -p '{json.dumps(patch)}'"
-        if rules
-        else "the API server is away, or refuses: its own log says more; the operator asks again by itself",
-    )
+    return f"{_PATCH} -p '{json.dumps(patch)}'" if patch else ""
 
 
 def writes_refused(facts: Facts) -> Finding:

@@ -13,6 +13,7 @@ _CHECKS: Mapping[str, Callable[[Facts], Finding]] = {
     "NoLeader": coverage.no_leader,
     "SourceSilent": sources.source_silent,
     "ObjectsUnread": coverage.objects_unread,
+    "OwnersUnread": coverage.owners_unread,
     "WritesRefused": coverage.writes_refused,
     "ClientIPMasked": sources.client_ip_masked,
     "ClientsUnmapped": coverage.clients_unmapped,

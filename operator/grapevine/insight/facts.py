@@ -57,6 +57,10 @@ class Facts:
     """The cluster's, as set or found."""
     zones: Mapping[str, int] = field(default_factory=dict)
     """Observations of Services by the domain they were asked for under; empty for the cluster's."""
+    unread_owners: Mapping[str, int] = field(default_factory=dict)
+    """Workloads named by an owner that could not be read, by its kind and group."""
+    refused_owners: Mapping[str, Refusal] = field(default_factory=dict)
+    """Kinds of owners that were asked for and cannot be followed now, as they were asked for."""
     refused_writes: tuple[int, str] = (0, "")
     """Clients whose object cannot be written, and why the last of them."""
     lead: Lead = Lead.OURS

@@ -30,10 +30,11 @@ def build_intents(
     is_silent: bool = False,
     retired: int = 0,
     overflow: int = 0,
+    unread_owner: str = "",
 ) -> DesiredIntents:
     """Return the desired intents, everything sorted, so that equal maps give equal bytes.
 
-    `is_silent` and `retired` are as in `DesiredIntents`.
+    `is_silent`, `retired` and `unread_owner` are as in `DesiredIntents`.
     """
     by_target = sorted(_merged(edges), key=lambda e: target_key(e.target))
     dead_by_name = sorted(dead, key=lambda d: d.name)
@@ -52,6 +53,7 @@ def build_intents(
         is_silent=is_silent,
         retired=retired,
         overflow=overflow,
+        unread_owner=unread_owner,
     )
 
 

@@ -203,6 +203,9 @@ def _observed_condition(desired: DesiredIntents, now_ms: int) -> Condition:
         return Condition("Observed", "False", "AllRetired", said, now_ms)
     if not desired.last_ms:
         return Condition("Observed", "False", "NothingSeen", "no DNS look-up of this workload was seen yet", now_ms)
+    if desired.unread_owner:
+        said = f"its pods' owner, a {desired.unread_owner}, could not be read: what may own that is not known"
+        return Condition("Observed", "True", "OwnerUnread", said, now_ms)
     if all(item.evidence == ("connection",) for item in desired.observed):
         return Condition("Observed", "True", "ConnectionsSeen", "connections of this workload were seen", now_ms)
     return Condition("Observed", "True", "LookupsSeen", "DNS look-ups of this workload were seen", now_ms)

@@ -47,7 +47,7 @@ OnCurrent = Callable[[bool], None]
 _log = logging.getLogger(__name__)
 
 
-class _Behind:
+class Behind:
     """The kinds whose newest request failed or whose place was lost: what changed since is not known.
 
     A server that is back is found by one of them, and wakes the others from their back-off.
@@ -59,12 +59,14 @@ class _Behind:
         self._recovery = asyncio.Event()
 
     def add(self, kind: str) -> None:
+        """Take in that a kind fell behind."""
         is_first = not self._kinds
         self._kinds.add(kind)
         if is_first:
             self._on_current(False)
 
     def discard(self, kind: str) -> None:
+        """Take in that a kind has caught up."""
         if kind not in self._kinds:
             return
         self._kinds.discard(kind)
@@ -90,7 +92,7 @@ class Informer:
         cache: Cache,
         on_records: OnRecords,
         clock: Callable[[], int],
-        behind: _Behind,
+        behind: Behind,
     ) -> None:
         self.kind = kind
         self.cache = cache
@@ -106,6 +108,8 @@ class Informer:
         """When the server last said anything, a bookmark included."""
         self.refusal: Refusal | None = None
         """Why the newest request failed; None while all is well."""
+        self.on_refused: Callable[[], None] = lambda: None
+        """Called after each failure."""
         self._session = session
         self._on_records = on_records
         self._clock = clock
@@ -197,6 +201,7 @@ class Informer:
         self.failures += 1
         self.refusal = Refusal(str(error), self._missing_rule() if isinstance(error, ForbiddenError) else None)
         self._behind.add(self.kind.name)
+        self.on_refused()
         asked_s = error.after_s if isinstance(error, RetryableError) else None
         wait_s = min(MAX_BACKOFF_S, max(asked_s or 0.0, self._backoff_s * random.uniform(0.5, 1.0)))  # noqa: S311
         level = logging.ERROR if isinstance(error, PermanentInputError) else logging.WARNING
@@ -229,11 +234,12 @@ class Informers:
         on_current: OnCurrent = lambda _: None,
         scope: ScopeSettings = EVERYTHING,
         service_labels: tuple[str, ...] = (),
+        with_job_images: bool = False,
     ) -> None:
         """Take the keys of the pods' override annotations and service labels, and a clock of ms since the epoch."""
-        decoder = ObjectDecoder(override_annotations, scope, service_labels)
+        decoder = ObjectDecoder(override_annotations, scope, service_labels, with_job_images=with_job_images)
         self._clock = clock
-        behind = _Behind(on_current)
+        behind = Behind(on_current)
         self._informers = [Informer(kind, session, Cache(kind, decoder), on_records, clock, behind) for kind in kinds]
 
     async def run(self) -> None:

@@ -11,11 +11,12 @@ import datetime
 import msgspec
 
 
-class OwnerReference(msgspec.Struct):
+class OwnerReference(msgspec.Struct, rename="camel"):
     kind: str
     name: str
     uid: str = ""
     controller: bool | None = None
+    api_version: str = ""
 
 
 class Meta(msgspec.Struct, rename="camel"):
@@ -53,6 +54,15 @@ class PodSpec(msgspec.Struct, rename="camel"):
     node_name: str = ""
 
 
+class Container(msgspec.Struct):
+    name: str = ""
+    image: str = ""
+
+
+class PodSpecWithImages(PodSpec):
+    containers: list[Container] | None = None
+
+
 class PodStatus(msgspec.Struct, rename="camel"):
     phase: str = ""
     pod_ip: str = msgspec.field(default="", name="podIP")
@@ -66,6 +76,12 @@ class PodStatus(msgspec.Struct, rename="camel"):
 class Pod(msgspec.Struct):
     metadata: Meta
     spec: PodSpec = msgspec.field(default_factory=PodSpec)
+    status: PodStatus = msgspec.field(default_factory=PodStatus)
+
+
+class PodWithImages(msgspec.Struct):
+    metadata: Meta
+    spec: PodSpecWithImages = msgspec.field(default_factory=PodSpecWithImages)
     status: PodStatus = msgspec.field(default_factory=PodStatus)
 
 

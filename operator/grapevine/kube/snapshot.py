@@ -27,8 +27,9 @@ _EVENT_TYPES = frozenset({"ADDED", "MODIFIED", "DELETED"})
 _log = logging.getLogger(__name__)
 
 
-class _Item(msgspec.Struct):
+class _Item(msgspec.Struct, rename="camel"):
     kind: str = ""
+    api_version: str = ""
 
 
 class _List(msgspec.Struct):
@@ -46,21 +47,29 @@ def read_snapshot(
     override_annotations: tuple[str, ...],
     scope: ScopeSettings = EVERYTHING,
     service_labels: tuple[str, ...] = (),
+    *,
+    with_job_images: bool = False,
 ) -> Iterator[Record]:
     """Return the records of a List of objects, JSON or YAML, in the file's order.
 
-    Kinds that no rule needs are passed over; a malformed object is counted in a warning.
+    Objects of API groups that no rule names are read as owners: what is in the file was put there. A malformed object
+    is counted in a warning.
 
     Raises:
         PermanentInputError: the file cannot be read, is no List, or holds no pod.
     """
-    decoder, records, rejected = ObjectDecoder(override_annotations, scope, service_labels), [], 0
+    decoder = ObjectDecoder(override_annotations, scope, service_labels, with_job_images=with_job_images)
+    records, rejected = [], 0
     listed = _read_list(path)
     for raw in listed.items:
         try:
-            kind = msgspec.json.decode(raw, type=_Item).kind or listed.kind.removesuffix("List")
-            if decoder.knows(kind):
-                records.append(decoder.decode(kind, raw))
+            item = msgspec.json.decode(raw, type=_Item)
+            kind, group = item.kind or listed.kind.removesuffix("List"), item.api_version.rpartition("/")[0]
+            if not decoder.is_standard(kind, group):
+                if not group and kind != "ReplicationController":
+                    continue  # no other kind of the core group owns a pod
+                kind = decoder.add_owner(group, kind)
+            records.append(decoder.decode(kind, raw))
         except (DecodeError, msgspec.MsgspecError) as error:
             rejected += 1
             _log.debug("object skipped", extra={"file": str(path), "reason": str(error)})
@@ -76,6 +85,8 @@ def read_pod_events(
     override_annotations: tuple[str, ...],
     scope: ScopeSettings = EVERYTHING,
     service_labels: tuple[str, ...] = (),
+    *,
+    with_job_images: bool = False,
 ) -> Iterator[Record | RecordGone]:
     """Yield the pods of a watch, one JSON event a line, oldest first; bookmarks are passed over.
 
@@ -86,7 +97,8 @@ def read_pod_events(
     Raises:
         PermanentInputError: the file cannot be read, or a line is no pod event; the text names the line.
     """
-    decoder, newest_ms = ObjectDecoder(override_annotations, scope, service_labels), 0
+    decoder = ObjectDecoder(override_annotations, scope, service_labels, with_job_images=with_job_images)
+    newest_ms = 0
     for number, line in enumerate(_read(path).splitlines(), 1):
         if not line.strip():
             continue

@@ -65,6 +65,8 @@ class DesiredIntents:
     """Edges that were retired since the process began: what is missing of them is known to be gone."""
     overflow: int = 0
     """Look-ups of domains beyond the bound of one client, at least: in no list."""
+    unread_owner: str = ""
+    """Kind and group of the owner that names the client and could not be read; empty where all was."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -67,7 +67,6 @@ class Pipeline:
         self._facts = ServiceFacts(self.graph, self.index, self.domain)
         self.explainer = Explainer(self.graph, self.index, self.intake.left_out, self.domain)
         self._ledger = Ledger(max_streams=settings.ingest.max_streams)
-        self._clock = clock
         self._actual = ActualStore()
         self._absences = Absences(grace_ms=settings.reconcile.recreate_after_ms)
         self._currency = Currency(
@@ -221,6 +220,7 @@ class Pipeline:
             is_silent=bool(clients) and all(self.graph.is_silent(c) for c in clients),
             retired=sum(self.graph.retired(c) for c in clients),
             overflow=sum(self.graph.overflow(c) for c in clients),
+            unread_owner=next((unread for c in clients if (unread := self.index.unread_owner(c))), ""),
         )
 
     def metrics(self) -> list[Metric]:

@@ -13,9 +13,10 @@ from grapevine.pipeline.pipeline import Pipeline
 
 
 class PipelineViews:
-    """Reads a pipeline. `refused` tells the kinds the informers cannot follow now; `clock` gives milliseconds.
+    """Reads a pipeline. `clock` gives milliseconds.
 
-    `lead` tells which replica leads.
+    `refused` tells the kinds the informers cannot follow now, `refused_owners` those that were asked for as owners, and
+    `lead` which replica leads.
     """
 
     def __init__(
@@ -24,10 +25,12 @@ class PipelineViews:
         refused: Callable[[], Mapping[str, Refusal]],
         clock: Callable[[], int],
         lead: Callable[[], Lead] = lambda: Lead.OURS,
+        refused_owners: Callable[[], Mapping[str, Refusal]] = dict,
     ) -> None:
         self._pipeline = pipeline
         self._lead = lead
         self._refused = refused
+        self._refused_owners = refused_owners
         self._clock = clock
 
     def explain(self, namespace: str, name: str, kind: str, asked: str) -> Explanation:
@@ -59,6 +62,8 @@ class PipelineViews:
                 lead=self._lead(),
                 domain=pipeline.domain,
                 zones=dict(pipeline.intake.zones),
+                unread_owners=pipeline.index.unread_owners(),
+                refused_owners=self._refused_owners(),
             )
         )
 

@@ -1,6 +1,7 @@
 """The cluster as far as identity and names need it: fed with records, asked for workloads and targets."""
 
 import re
+from collections import Counter
 from collections.abc import Callable, Iterable, Set
 
 from grapevine.model.identity import ObjectName
@@ -160,6 +161,21 @@ class ClusterIndex:
     def workload_of(self, pod: PodRecord) -> tuple[WorkloadRef, bool]:
         """Return the pod's workload, and whether that is certain (False: an owner may only be late)."""
         return self._workloads.workload_of(pod)
+
+    def follow_owners(self, group: str, kind: str) -> None:
+        """Take in that all objects of a kind that may own pods are told of from now on."""
+        self._workloads.follow(group, kind)
+
+    def unread_owner(self, workload: WorkloadRef) -> str:
+        """Return kind and group (`Rollout.argoproj.io`) of the unread owner that names a workload.
+
+        Empty where all was read.
+        """
+        return self._workloads.unread.get(workload, "")
+
+    def unread_owners(self) -> Counter[str]:
+        """Return how many workloads are named by owners that could not be read, by kind and group."""
+        return Counter(self._workloads.unread.values())
 
     def running_pods(self) -> list[PodRecord]:
         """Return the pods that are there now and have not ended, on networks of their own."""

@@ -6,11 +6,24 @@ from dataclasses import dataclass
 
 from grapevine.resolver.records import OwnerKey, OwnerRecord
 
+STANDARD_OWNERS = {
+    "ReplicaSet": "apps",
+    "Deployment": "apps",
+    "StatefulSet": "apps",
+    "DaemonSet": "apps",
+    "Job": "batch",
+    "CronJob": "batch",
+}
+"""Kinds of owners that are always followed, with their API groups."""
 _JOB_OF_CRONJOB = re.compile(r"(?P<cronjob>.+)-\d+")
 _MAX_DEPTH = 16
 """Longer chains do not occur; a cycle, which the API does not forbid, ends here."""
 MAX_TOMBSTONES = 20_000
 """Owners that are gone and kept for their pods; the one gone longest gives way, those that pods need last."""
+
+
+Place = tuple[str, str, str, str]
+"""Namespace, group, kind and name; no namespace for what is of the whole cluster."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,26 +34,33 @@ class Root:
     name: str
     is_certain: bool
     """False where an object that the informers should deliver is missing: it may only be late."""
+    unread: str = ""
+    """Kind and group of an owner that could not be read, so that it stands for what may be above it; else empty."""
 
 
 class OwnerIndex:
-    """Owners by (namespace, kind, name); a removed one stays while the caller keeps pods of it.
+    """Owners by namespace, group, kind and name; a removed one stays while the caller keeps pods of it.
 
     The uid is a check among owners of one name: the one whose uid the reference carries, else the newest.
     """
 
-    def __init__(self, readable_kinds: frozenset[str], *, max_tombstones: int = MAX_TOMBSTONES) -> None:
-        self._readable_kinds = readable_kinds
+    def __init__(self, *, max_tombstones: int = MAX_TOMBSTONES) -> None:
+        self._followed = {(group, kind) for kind, group in STANDARD_OWNERS.items()}
         self._max_tombstones = max_tombstones
-        self._records: dict[tuple[str, str, str], dict[str, OwnerRecord]] = {}
-        self._gone_ms: dict[tuple[str, str, str, str], int] = {}
+        self._records: dict[Place, dict[str, OwnerRecord]] = {}
+        self._gone_ms: dict[tuple[Place, str], int] = {}
         self.forgotten = 0
         """Owners that gave way to the bound."""
 
+    def follow(self, group: str, kind: str) -> None:
+        """Take in that all owners of a kind are told of from now on: one that is missing may only be late."""
+        self._followed.add((group, kind))
+
     def put(self, record: OwnerRecord) -> bool:
         """Take in an owner; return whether anything about it is new."""
-        generations = self._records.setdefault((record.namespace, record.kind, record.name), {})
-        self._gone_ms.pop((record.namespace, record.kind, record.name, record.uid), None)
+        place = _place(record)
+        generations = self._records.setdefault(place, {})
+        self._gone_ms.pop((place, record.uid), None)
         if generations.get(record.uid) == record:
             return False
         generations.pop(record.uid, None)
@@ -49,8 +69,9 @@ class OwnerIndex:
 
     def mark_gone(self, record: OwnerRecord, at_ms: int) -> None:
         """Remember that the owner was deleted; its pods' look-ups may still arrive."""
-        if record.uid in self._records.get((record.namespace, record.kind, record.name), ()):
-            self._gone_ms[record.namespace, record.kind, record.name, record.uid] = at_ms
+        place = _place(record)
+        if record.uid in self._records.get(place, ()):
+            self._gone_ms[place, record.uid] = at_ms
             if len(self._gone_ms) > self._max_tombstones:
                 self.forgotten += 1
                 self._drop(next(iter(self._gone_ms)))
@@ -60,7 +81,7 @@ class OwnerIndex:
         due = [k for k, gone_ms in self._gone_ms.items() if gone_ms < at_ms]
         needed = self._above(owned) if due else set()
         for key in due:
-            if key[:3] in needed:
+            if key[0] in needed:
                 self._gone_ms[key] = self._gone_ms.pop(key)  # behind those that nobody may need
             else:
                 self._drop(key)
@@ -81,30 +102,33 @@ class OwnerIndex:
         return [
             record
             for key, generations in self._records.items()
-            if key[1] == "DaemonSet"
+            if key[2] == "DaemonSet"
             for record in generations.values()
-            if record.is_dns_cache and (*key, record.uid) not in self._gone_ms
+            if record.is_dns_cache and (key, record.uid) not in self._gone_ms
         ]
 
-    def _drop(self, key: tuple[str, str, str, str]) -> None:
+    def _drop(self, key: tuple[Place, str]) -> None:
         del self._gone_ms[key]
-        generations = self._records[key[:3]]
-        del generations[key[3]]
+        place, uid = key
+        generations = self._records[place]
+        del generations[uid]
         if not generations:
-            del self._records[key[:3]]
+            del self._records[place]
 
-    def _above(self, owned: Iterable[tuple[str, OwnerKey]]) -> set[tuple[str, str, str]]:
-        found: set[tuple[str, str, str]] = set()
+    def _above(self, owned: Iterable[tuple[str, OwnerKey]]) -> set[Place]:
+        found: set[Place] = set()
         for namespace, first in owned:
             owner: OwnerKey | None = first
-            while owner is not None and (key := (namespace, owner.kind, owner.name)) not in found:
-                found.add(key)
+            while owner is not None and (place := (namespace, owner.group, owner.kind, owner.name)) not in found:
+                found |= {place, ("", *place[1:])}
                 record = self._find(namespace, owner)
                 owner = record.owner if record else None
         return found
 
     def _find(self, namespace: str, owner: OwnerKey) -> OwnerRecord | None:
-        generations = self._records.get((namespace, owner.kind, owner.name))
+        generations = self._records.get((namespace, owner.group, owner.kind, owner.name)) or self._records.get(
+            ("", owner.group, owner.kind, owner.name)
+        )
         if not generations:
             return None
         return generations.get(owner.uid) or next(reversed(generations.values()))
@@ -113,6 +137,11 @@ class OwnerIndex:
         if owner.kind == "Job" and (match := _JOB_OF_CRONJOB.fullmatch(owner.name)):
             # A finished Job is gone soon (ttlSecondsAfterFinished, history limits); its name still tells its CronJob.
             cronjob = match["cronjob"]
-            if (namespace, "CronJob", cronjob) in self._records:
+            if (namespace, owner.group, "CronJob", cronjob) in self._records:
                 return Root("CronJob", cronjob, is_certain=True)
-        return Root(owner.kind, owner.name, is_certain=owner.kind not in self._readable_kinds)
+        kind = f"{owner.kind}.{owner.group}" if owner.group else owner.kind
+        return Root(owner.kind, owner.name, is_certain=(owner.group, owner.kind) not in self._followed, unread=kind)
+
+
+def _place(record: OwnerRecord) -> Place:
+    return record.namespace, record.group, record.kind, record.name

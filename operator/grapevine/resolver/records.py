@@ -10,11 +10,13 @@ from grapevine.model.workload import ServiceName
 
 @dataclass(frozen=True, slots=True)
 class OwnerKey:
-    """The controller reference of an object: kind, name, and uid as a check."""
+    """The controller reference of an object: group, kind and name, and uid as a check."""
 
     kind: str
     name: str
     uid: str
+    group: str = ""
+    """API group; empty for core. Two groups may have a kind of one name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +45,8 @@ class PodRecord:
     """Whether its labels or an annotation leave it out of the map, decided when the record was made."""
     is_kept_out: bool = False
     """An annotation says that no object is to be made for its workload; counts where the pod has no owner."""
+    images: str = ""
+    """What names its Job's workload, where Jobs without an owner are named by their containers' images."""
     service: ServiceName | None = None
     """What it says its service is called in telemetry; None where it does not say."""
 
@@ -56,6 +60,8 @@ class OwnerRecord:
     name: str
     uid: str
     owner: OwnerKey | None
+    group: str = ""
+    """API group of the kind."""
     is_dns_cache: bool = False
     """A DaemonSet of NodeLocal DNSCache: it asks the cluster's DNS for the pods of its node."""
     is_kept_out: bool = False

@@ -7,28 +7,36 @@ from grapevine.model.workload import WorkloadRef
 from grapevine.resolver.owners import OwnerIndex
 from grapevine.resolver.records import OwnerRecord, PodRecord
 
-OWNER_KINDS = frozenset({"ReplicaSet", "Deployment", "StatefulSet", "DaemonSet", "Job", "CronJob"})
-"""Owner kinds the informers deliver; any other kind ends a chain with its own name and kind."""
 _WORKLOAD_NAME = re.compile(r"[A-Za-z0-9_-]{1,253}")
 """Names that the resource accepts; an override annotation with another value is no override."""
 _MAX_REMEMBERED = 40_000
 """Pods; over it all are asked about anew."""
+_MAX_UNREAD = 10_000
+"""Workloads remembered as named by an owner that could not be read; the first gives way."""
 
 
 class Workloads:
     """Owners, joined with the pods that are asked about."""
 
     def __init__(self) -> None:
-        self.owners = OwnerIndex(OWNER_KINDS)
+        self.owners = OwnerIndex()
         """To be asked; fed through here alone."""
         self._remembered: dict[str, tuple[PodRecord, tuple[WorkloadRef, bool]]] = {}
         """By the pod's uid."""
+        self.unread: dict[WorkloadRef, str] = {}
+        """Workloads named by an owner that could not be read → its kind and group."""
+
+    def follow(self, group: str, kind: str) -> None:
+        """Take in that all owners of a kind are told of from now on: one that is missing may only be late."""
+        self.owners.follow(group, kind)
+        self._remembered.clear()
 
     def put(self, record: OwnerRecord) -> bool:
         """Take in an owner; return whether anything about it is new."""
         is_new = self.owners.put(record)
         if is_new:
             self._remembered.clear()
+            self.unread.pop(WorkloadRef(record.namespace, record.kind, record.name.replace(".", "_")), None)
         return is_new
 
     def mark_gone(self, record: OwnerRecord, at_ms: int) -> None:
@@ -61,4 +69,10 @@ class Workloads:
                 pod.namespace, "Pod", pod.name.removesuffix("-" + pod.owner.name).replace(".", "_")
             ), True
         root = self.owners.root_of(pod.namespace, pod.owner)
-        return WorkloadRef(pod.namespace, root.kind, root.name.replace(".", "_")), root.is_certain
+        name = pod.images if pod.images and root.kind == "Job" else root.name
+        workload = WorkloadRef(pod.namespace, root.kind, name.replace(".", "_"))
+        if root.unread and workload not in self.unread:
+            self.unread[workload] = root.unread
+            if len(self.unread) > _MAX_UNREAD:
+                del self.unread[next(iter(self.unread))]
+        return workload, root.is_certain

@@ -75,6 +75,8 @@ def test_a_replica_that_follows_knows_who_leads_and_what_it_can_read_and_no_more
         ("ClockSkew", Level.WARNING, replace(HEALTHY, senders=(replace(SENDER, ahead_ms=-6_000),))),
         ("Losses", Level.NOTE, replace(HEALTHY, senders=(replace(SENDER, counters={"kernel-drops": 3}),))),
         ("Losses", Level.NOTE, replace(HEALTHY, overflow={"clients-full": 1})),
+        ("OwnersUnread", Level.NOTE, replace(HEALTHY, unread_owners={"Rollout.argoproj.io": 2})),
+        ("OwnersUnread", Level.WARNING, replace(HEALTHY, refused_owners={"argoproj.io/v1/Rollout": Refusal("404")})),
         ("WritesRefused", Level.WARNING, replace(HEALTHY, refused_writes=(3, "403"))),
         ("ClientIPMasked", Level.WARNING, replace(HEALTHY, senders=(TOLD,), dns_caches=(CACHE,))),
         ("ClientIPMasked", Level.WARNING, replace(HEALTHY, senders=(TOLD,), node_resolvers=frozenset({LINK_LOCAL}))),
@@ -198,3 +200,22 @@ def test_link_local_resolvers_are_remembered_for_two_windows() -> None:
 
     spots.note_lookup("10.0.0.1", "packet", Whose.POD, 1, NOW + 2 * WINDOW_MS)
     assert spots.node_resolvers() == set()
+
+
+def test_unread_owners_are_counted_by_kind_and_a_missing_right_is_a_patch() -> None:
+    rule = RbacRule("argoproj.io", "rollouts", ("list", "watch"))
+    unread = {"Rollout.argoproj.io": 2, "Widget.example.com": 1}
+    noted = of("OwnersUnread", replace(HEALTHY, unread_owners=unread))
+    refused = of("OwnersUnread", replace(HEALTHY, refused_owners={"argoproj.io/v1/Rollout": Refusal("403", rule)}))
+
+    assert (
+        noted.found == "workloads are named 2 by a Rollout.argoproj.io, 1 by a Widget.example.com, which was not read"
+    )
+    _, _, patch = refused.remedy.partition("-p ")
+    assert json.loads(patch.strip("'")) == [
+        {
+            "op": "add",
+            "path": "/rules/-",
+            "value": {"apiGroups": ["argoproj.io"], "resources": ["rollouts"], "verbs": ["list", "watch"]},
+        }
+    ]

@@ -1,5 +1,6 @@
 """The resource, out and back in."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -220,3 +221,9 @@ def test_dead_names_are_shown_and_the_rest_counted() -> None:
 
     message = next(c["message"] for c in status["conditions"] if c["type"] == "Resolved")
     assert message == "never resolved: ghost0, ghost1, ghost2, ghost3, ghost4 and 3 more"
+
+
+def test_an_owner_that_could_not_be_read_is_the_reason_of_what_was_observed() -> None:
+    desired = replace(desired_of([an_edge(to_workload("cart"))]), unread_owner="Revision.serving.knative.dev")
+
+    assert conditions(desired)["Observed"] == ("True", "OwnerUnread")

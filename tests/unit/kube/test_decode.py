@@ -239,11 +239,14 @@ def test_owner_is_read_from_metadata_alone() -> None:
             "name": "cart-5f",
             "namespace": "shop",
             "uid": "u",
-            "ownerReferences": [{"kind": "Deployment", "name": "cart", "uid": "d", "controller": True}],
+            "ownerReferences": [
+                {"apiVersion": "apps/v1", "kind": "Deployment", "name": "cart", "uid": "d", "controller": True}
+            ],
         },
     }
 
-    expected = OwnerRecord("shop", "ReplicaSet", "cart-5f", "u", OwnerKey("Deployment", "cart", "d"))
+    owner = OwnerKey("Deployment", "cart", "d", "apps")
+    expected = OwnerRecord("shop", "ReplicaSet", "cart-5f", "u", owner, "apps")
     assert decode("ReplicaSet", partial) == expected
 
 
@@ -266,11 +269,51 @@ def test_nonsense_is_a_decode_error(raw: bytes) -> None:
         ObjectDecoder(OVERRIDES).decode("Pod", raw)
 
 
-def test_knows_the_kinds_that_become_records() -> None:
-    decoder = ObjectDecoder(OVERRIDES)
+@pytest.mark.parametrize(
+    ("kind", "group", "expected"),
+    [
+        ("CronJob", "batch", True),
+        ("Service", "", True),
+        ("Deployment", "", True),
+        ("Service", "serving.knative.dev", False),
+        ("Secret", "", False),
+    ],
+)
+def test_a_kind_is_known_by_its_group(kind: str, group: str, expected: bool) -> None:
+    assert ObjectDecoder(OVERRIDES).is_standard(kind, group) is expected
 
-    assert decoder.knows("CronJob")
-    assert not decoder.knows("Secret")
+
+def test_an_owner_of_a_kind_that_was_added_is_read_from_its_metadata() -> None:
+    decoder = ObjectDecoder(OVERRIDES)
+    name = decoder.add_owner("serving.knative.dev", "Service")
+    raw = json.dumps({"metadata": {"name": "hello", "namespace": "shop", "uid": "u"}, "spec": {"ports": "none"}})
+
+    expected = OwnerRecord("shop", "Service", "hello", "u", None, "serving.knative.dev")
+    assert decoder.decode(name, raw.encode()) == expected
+
+
+@pytest.mark.parametrize(
+    ("containers", "expected"),
+    [
+        ([("main", "registry.example.com:5000/team/backup:1.2")], "backup"),
+        ([("main", "backup@sha256:0123")], "backup"),
+        ([("a", "dump"), ("istio-proxy", "istio/proxyv2:1"), ("my-sidecar", "x"), ("b", "r/upload:2")], "dump-upload"),
+        ([], ""),
+    ],
+)
+def test_a_jobs_pod_keeps_the_names_of_its_images_where_that_is_asked_for(
+    containers: list[tuple[str, str]], expected: str
+) -> None:
+    def images(kind: str, *, with_job_images: bool) -> str:
+        owner = {"apiVersion": "batch/v1", "kind": kind, "name": "o", "uid": "1", "controller": True}
+        spec = {"containers": [{"name": name, "image": image} for name, image in containers]}
+        raw = json.dumps({"metadata": {"name": "p", "ownerReferences": [owner]}, "spec": spec}).encode()
+        record = ObjectDecoder((), with_job_images=with_job_images).decode("Pod", raw)
+        assert isinstance(record, PodRecord)
+        return record.images
+
+    assert images("Job", with_job_images=True) == expected
+    assert (images("ReplicaSet", with_job_images=True), images("Job", with_job_images=False)) == ("", "")
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ import yaml
 
 from grapevine.kube.snapshot import read_pod_events, read_snapshot
 from grapevine.model.errors import PermanentInputError
-from grapevine.resolver.records import PodRecord, RecordGone
+from grapevine.resolver.records import OwnerRecord, PodRecord, RecordGone, ServiceRecord
 
 SHOP = Path(__file__).parents[2] / "data" / "shop"
 OVERRIDES = ("intents.otterize.com/workload-name",)
@@ -49,6 +49,24 @@ def test_the_raw_list_of_one_kind_is_a_snapshot_too(tmp_path: Path) -> None:
     (record,) = read_snapshot(path, OVERRIDES)
 
     assert isinstance(record, PodRecord)
+
+
+def test_objects_of_other_groups_are_owners(tmp_path: Path) -> None:
+    path = tmp_path / "cluster.json"
+    meta = {"name": "web", "namespace": "n", "uid": "u"}
+    owners = [
+        {"apiVersion": "serving.knative.dev/v1", "kind": "Service", "metadata": meta},
+        {"apiVersion": "v1", "kind": "ReplicationController", "metadata": meta},
+        {"apiVersion": "v1", "kind": "Service", "metadata": meta},
+        {"apiVersion": "v1", "kind": "Namespace", "metadata": meta},
+    ]
+    path.write_text(json.dumps({"kind": "List", "items": [*owners, POD]}))
+
+    knative, controller, service, _ = read_snapshot(path, OVERRIDES)
+
+    assert knative == OwnerRecord("n", "Service", "web", "u", None, "serving.knative.dev")
+    assert controller == OwnerRecord("n", "ReplicationController", "web", "u", None)
+    assert isinstance(service, ServiceRecord)
 
 
 def test_one_malformed_object_costs_no_other(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:

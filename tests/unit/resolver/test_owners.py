@@ -7,9 +7,7 @@ from tests.support.builders import LATER, T0, a_deployment, a_pod, a_workload, a
 
 from grapevine.model.workload import WorkloadRef
 from grapevine.resolver.owners import OwnerIndex, Root
-from grapevine.resolver.records import OwnerKey, PodRecord, Record, RecordGone
-
-READABLE = frozenset({"ReplicaSet", "Deployment", "Job", "CronJob"})
+from grapevine.resolver.records import OwnerKey, OwnerRecord, PodRecord, Record, RecordGone
 
 
 @pytest.mark.parametrize(
@@ -98,6 +96,85 @@ def test_names_the_workload_of_a_pod_without_chain(pod: PodRecord, expected: str
     assert (f"{workload.kind}/{workload.name}", is_certain) == (expected, True)
 
 
+KNATIVE = "serving.knative.dev"
+
+
+def knative(kind: str, name: str, owner: OwnerKey | None = None) -> OwnerRecord:
+    return OwnerRecord("shop", kind, name, f"uid-{kind}-{name}", owner, KNATIVE)
+
+
+def owned_by_knative(kind: str, name: str) -> OwnerKey:
+    return OwnerKey(kind, name, f"uid-{kind}-{name}", KNATIVE)
+
+
+def test_a_chain_goes_on_through_kinds_of_other_groups() -> None:
+    index = an_index(
+        an_owner("ReplicaSet", "hello-1-d-5f", owned_by("Deployment", "hello-1-d")),
+        an_owner("Deployment", "hello-1-d", owned_by_knative("Revision", "hello-1")),
+        knative("Revision", "hello-1", owned_by_knative("Configuration", "hello")),
+        knative("Configuration", "hello", owned_by_knative("Service", "hello")),
+        knative("Service", "hello"),
+    )
+    pod = a_pod(owner=owned_by("ReplicaSet", "hello-1-d-5f"))
+
+    assert index.workload_of(pod) == (WorkloadRef("shop", "Service", "hello"), True)
+    assert index.unread_owners() == {}
+
+
+def test_a_kind_of_the_same_name_in_another_group_is_another_owner() -> None:
+    index = an_index(an_owner("Deployment", "web", owned_by("Rollout", "canary")))
+    other = OwnerKey("Deployment", "web", "uid-Deployment-web", "example.com")
+
+    assert index.workload_of(a_pod(owner=other))[0] == a_workload("web")
+    assert index.unread_owners() == {"Deployment.example.com": 1}
+
+
+def test_an_owner_of_the_whole_cluster_is_found_from_every_namespace() -> None:
+    index = an_index(OwnerRecord("", "Fleet", "all", "f", OwnerKey("Team", "blue", "t", "example.com"), "example.com"))
+
+    assert index.workload_of(a_pod(owner=OwnerKey("Fleet", "all", "f", "example.com")))[0].name == "blue"
+
+
+def test_an_owner_that_could_not_be_read_is_said_until_it_is() -> None:
+    index = an_index(an_owner("ReplicaSet", "web-1", owned_by_knative("Revision", "web-1")))
+    pod = a_pod(owner=owned_by("ReplicaSet", "web-1"))
+    (workload, is_certain), before = index.workload_of(pod), index.unread_owners()
+    said = index.unread_owner(workload)
+    index.apply([knative("Revision", "web-1")], LATER)
+
+    assert (str(workload.kind), is_certain, said) == ("Revision", True, "Revision.serving.knative.dev")
+    assert (before, index.unread_owners(), index.unread_owner(workload)) == ({said: 1}, {}, "")
+
+
+def test_an_owner_of_a_kind_that_is_followed_may_only_be_late() -> None:
+    index = an_index()
+    pod = a_pod(owner=owned_by_knative("Revision", "web-1"))
+    before = index.workload_of(pod)
+    index.follow_owners(KNATIVE, "Revision")
+
+    assert (before[1], index.workload_of(pod)[1]) == (True, False)
+
+
+def test_a_job_that_nothing_owns_is_named_by_its_images_where_they_are_kept() -> None:
+    job = replace(a_pod(owner=owned_by("Job", "backup-x7f")), images="my.backup")
+    index = an_index(an_owner("Job", "backup-x7f"))
+    cron = an_index(an_owner("Job", "backup-x7f", owned_by("CronJob", "backup")), an_owner("CronJob", "backup"))
+
+    assert index.workload_of(job)[0] == a_workload("my_backup", kind="Job")
+    assert cron.workload_of(job)[0] == a_workload("backup", kind="CronJob")
+
+
+def test_the_owner_gone_longest_gives_way_to_the_bound_unless_pods_need_it() -> None:
+    index = OwnerIndex(max_tombstones=2)
+    for n, name in enumerate(("needed", "b", "c")):
+        index.put(an_owner("ReplicaSet", name))
+        index.mark_gone(an_owner("ReplicaSet", name), T0 + n)
+        index.forget_before(T0 + 1, [("shop", owned_by("ReplicaSet", "needed"))])
+    found = [index.root_of("shop", owned_by("ReplicaSet", name)).is_certain for name in ("needed", "b", "c")]
+
+    assert (found, index.forgotten) == ([True, False, True], 1)
+
+
 def test_same_named_workloads_of_two_kinds_are_two() -> None:
     deployment = an_index().workload_of(a_pod(owner=owned_by("Rollout", "foo")))
     stateful = an_index().workload_of(a_pod(owner=owned_by("Experiment", "foo")))
@@ -106,7 +183,7 @@ def test_same_named_workloads_of_two_kinds_are_two() -> None:
 
 
 def test_a_deleted_owner_is_known_until_it_is_forgotten() -> None:
-    index = OwnerIndex(READABLE)
+    index = OwnerIndex()
     record = an_owner("ReplicaSet", "web-1", owned_by("Rollout", "web"))
     index.put(record)
     index.mark_gone(record, T0)
@@ -115,8 +192,9 @@ def test_a_deleted_owner_is_known_until_it_is_forgotten() -> None:
     before = index.root_of("shop", owned_by("ReplicaSet", "web-1"))
     index.forget_before(T0 + 1, ())
 
-    assert before == Root("Rollout", "web", is_certain=True)
-    assert index.root_of("shop", owned_by("ReplicaSet", "web-1")) == Root("ReplicaSet", "web-1", is_certain=False)
+    after = index.root_of("shop", owned_by("ReplicaSet", "web-1"))
+    assert before == Root("Rollout", "web", is_certain=True, unread="Rollout")
+    assert after == Root("ReplicaSet", "web-1", is_certain=False, unread="ReplicaSet.apps")
 
 
 def test_deleted_owners_stay_as_long_as_a_pod_of_theirs() -> None:
