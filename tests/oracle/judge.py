@@ -27,6 +27,8 @@ DNS_IP = "10.200.0.10"
 MARGIN_MS = 1_200
 """How far from its bounds a life may look other than it was: what clocks may differ, and the way of a batch."""
 _SECOND_MS = 1_000
+_TICK_MS = 250
+"""Between two looks of the pipeline at what is parked; as much is between two batches."""
 _LINGERS_MS = 5_000
 """How long a pod whose object is gone may go on, by what the operator supposes."""
 _SETTINGS = OperatorSettings(
@@ -151,7 +153,7 @@ def _is_calm(asked: Asked, neighbours: list[Life]) -> bool:
     may have been by what was told by when the look-up is decided at last.
     """
     mine, first_ms, last_ms = asked.life, asked.first_ms, asked.last_ms
-    decided_ms = asked.arrives_ms + SETTLE_MS + PARK_MS
+    decided_ms = asked.arrives_ms + PARK_MS - 2 * _TICK_MS  # what is old by the time it comes does not settle first
     if mine.seen_ms > decided_ms or last_ms > mine.end_ms - MARGIN_MS:
         return False
     if mine.end is End.FORCED and last_ms > mine.told_ms - MARGIN_MS:
@@ -229,7 +231,7 @@ def _batches(
     """Yield the senders' batches, some twice, and their heartbeats, each with when it arrives."""
     cut: dict[tuple[int, str, int], list[DnsObservation]] = {}
     for asked, observation in observations:
-        cut.setdefault((asked.sender, asked.source, asked.arrives_ms // 250), []).append(observation)
+        cut.setdefault((asked.sender, asked.source, asked.arrives_ms // _TICK_MS), []).append(observation)
     seqs: Counter[str] = Counter()
     for node in range(NODES):
         for at_ms in range(0, world.end_ms, 5_000):
@@ -237,7 +239,7 @@ def _batches(
     for (node, source, arrives), told in sorted(cut.items()):
         stream = f"{source}{node}"
         seqs[stream] += 1
-        at_ms = arrives * 250 + 249
+        at_ms = arrives * _TICK_MS + _TICK_MS - 1
         for again_ms in (0, 700) if random.random() < 0.05 else (0,):
             yield at_ms + again_ms, _batch(world, random, node, source, seqs[stream], at_ms + again_ms, tuple(told))
 
