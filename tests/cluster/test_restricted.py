@@ -35,7 +35,7 @@ def test_nothing_in_it_has_a_capability_a_node_or_a_key(restricted: Node) -> Non
     kinds = "daemonsets,secrets,deployments,namespaces,clusterroles,roles"
     found = restricted.objects(kinds, "-A", *names)
 
-    assert {"Deployment", "Namespace", "ClusterRole"} == {o["kind"] for o in found}
+    assert {"Deployment", "Namespace", "ClusterRole", "Role"} == {o["kind"] for o in found}
     (pod,) = restricted.objects("pods", "-n", "grapevine-system")
     assert not pod["spec"].get("hostNetwork")
     assert [{"drop": ["ALL"]}] * 2 == [_capabilities(container) for container in pod["spec"]["containers"]]
