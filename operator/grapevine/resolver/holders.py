@@ -50,8 +50,13 @@ def holder_at(index: ClusterIndex, ip: str, first_ms: int, last_ms: int, clock: 
 
 
 def clock_of(index: ClusterIndex, observation: Observation, sender: str) -> str:
-    """Return whose clock the observation's times are: the sender's, or that of the DNS server's node that told it."""
+    """Return whose clock the observation's times are: the sender's, or that of the DNS server's node that told it.
+
+    A log whose server is not known was read where it was written.
+    """
     if isinstance(observation, ConnObservation) or observation.source not in (TOLD, READ):
         return sender
     servers = index.held(observation.resolver_ip, observation.last_ms, observation.last_ms, sender).pods
-    return servers[-1].node if servers else UNKNOWN
+    if servers:
+        return servers[-1].node
+    return sender if observation.source == READ else UNKNOWN
