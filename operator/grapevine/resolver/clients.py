@@ -27,10 +27,10 @@ class Clients:
 
         `node` is where the observation was made, `clock` whose clock its times are.
         """
-        ip, first_ms = observation.client_ip, observation.first_ms
+        ip = observation.client_ip
         if self._index.is_host_address(ip):
             return Unresolved(Reason.HOST_NETWORK)
-        holder = holder_at(self._index, ip, first_ms, observation.last_ms, clock)
+        holder = holder_at(self._index, ip, observation.first_ms, observation.last_ms, clock)
         if isinstance(holder, Unresolved):
             return holder
         pod = holder.pods[-1]
@@ -41,12 +41,15 @@ class Clients:
         # A DNS server asks for others, but the connections it opens are its own.
         if isinstance(observation, DnsObservation) and self._index.is_resolver(pod):
             return Unresolved(Reason.RESOLVER)
-        if (
-            observation.source == _WIRE
-            and all(each.node != node for each in holder.pods)
-            and self._heard.hears(pod.node, type(observation), self._index.in_clock_of(pod.node, first_ms, clock))
+        if observation.source == _WIRE and all(
+            each.node != node and self._is_heard_by(each.node, observation, clock) for each in holder.pods
         ):
             return Unresolved(Reason.HEARD_ELSEWHERE)
         if not holder.is_certain and not is_final:
             return Unresolved(Reason.OWNER_UNKNOWN)
         return holder.workload
+
+    def _is_heard_by(self, node: str, observation: Observation, clock: str) -> bool:
+        """Whether that node's own capture tells of it as well."""
+        first_ms = self._index.in_clock_of(node, observation.first_ms, clock)
+        return self._heard.hears(node, type(observation), first_ms)

@@ -71,6 +71,32 @@ def test_another_node_stands_in_for_one_that_is_there_and_hears_nothing() -> Non
     assert is_taken(made, a_dial(), "n2")  # it tells of look-ups, and of connections never
 
 
+def test_of_two_pods_that_it_may_have_been_one_node_that_is_not_heard_is_enough_to_stand_in_for() -> None:
+    made = Resolver(
+        an_index(
+            replace(a_pod("web-a", override="web"), node="deaf"),
+            replace(a_pod("web-b", override="web"), node="n1"),
+            a_service("cart", cluster_ips=("10.96.0.1",)),
+        ),
+        cluster_domain=DOMAIN,
+    )
+    made.heard.note("n1", "s1", T0, KINDS, NOW)
+    before = is_taken(made, an_observation(), "n2")
+    made.heard.note("deaf", "s2", T0, KINDS, NOW)
+
+    assert (before, is_taken(made, an_observation(), "n2")) == (True, False)
+
+
+def test_a_node_began_to_listen_by_its_own_clock() -> None:
+    made = resolver()
+    made._index.clocks.note("n1", -3_000, 0)
+    made._index.clocks.note("n2", 0, 0)
+    made.heard.note("n1", "restarted", T0 + 1_000, KINDS, NOW)
+
+    assert is_taken(made, an_observation(first_ms=T0 + 3_999), "n2")
+    assert not is_taken(made, an_observation(first_ms=T0 + 4_000), "n2")
+
+
 def test_another_node_stands_in_for_one_whose_socket_closed() -> None:
     made = resolver()
     made.heard.note("n1", "s1", None, set(), NOW)
