@@ -56,7 +56,9 @@ def test_reads_the_logs_of_one_namespace_alone(following: Node) -> None:
 
 def _may_read_logs(node: Node, namespace: str) -> bool:
     try:
-        answer = node.kubectl.run("auth", "can-i", "get", "pods/log", "-n", namespace, f"--as={ACCOUNT}")
+        answer = node.kubectl.run(
+            "auth", "can-i", "get", "pods", "--subresource=log", "-n", namespace, f"--as={ACCOUNT}"
+        )
     except KubectlError as error:  # it says no, and ends with 1
         answer = str(error).rpartition(": ")[2]
     assert answer.strip() in ("yes", "no")

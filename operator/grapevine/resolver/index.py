@@ -167,10 +167,7 @@ class ClusterIndex:
         self._workloads.follow(group, kind)
 
     def unread_owner(self, workload: WorkloadRef) -> str:
-        """Return kind and group (`Rollout.argoproj.io`) of the unread owner that names a workload.
-
-        Empty where all was read.
-        """
+        """Return kind and group (`Rollout.argoproj.io`) of the unread owner that names a workload; empty for none."""
         return self._workloads.unread.get(workload, "")
 
     def unread_owners(self) -> Counter[str]:
