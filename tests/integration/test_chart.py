@@ -344,7 +344,7 @@ def test_any_other_flag_of_capture_can_be_given(helm: Helm, section: str, name: 
 @pytest.mark.parametrize(
     ("page", "code", "section", "container"),
     [
-        ("operator", "settings.py", "operator", "operator"),
+        ("operator", "settings/environment.py", "operator", "operator"),
         ("capture", "capture/settings.py", "nodeCapture", "capture"),
         ("capture", "capture/settings.py", "dnstap", "dnstap"),
     ],
