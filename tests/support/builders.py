@@ -13,6 +13,7 @@ from grapevine.model.connection import Connection
 from grapevine.model.edge import DeadDependency, Edge
 from grapevine.model.intents import ActualIntents, DesiredIntents
 from grapevine.model.lookup import Lookup
+from grapevine.model.news import NewEdge
 from grapevine.model.observation import ConnObservation, DnsObservation, Observation
 from grapevine.model.target import (
     Destination,
@@ -278,6 +279,18 @@ def an_edge(
         age=age,
         addresses=addresses,
     )
+
+
+def a_new_edge(
+    name: str = "cart",
+    *,
+    client: WorkloadRef | None = None,
+    listened_ms: int = 7_200_000,
+    ports: tuple[int, ...] = (),
+) -> NewEdge:
+    """Return that `a_workload`, listened to for a day, reaches a workload for the first time."""
+    edge = an_edge(to_workload(name), client=client, names=(f"{name}.shop.svc.{DOMAIN}",), ports=ports)
+    return NewEdge(edge, 86_400_000, listened_ms)
 
 
 def to_workload(name: str, *, namespace: str = "shop", kind: str = "Deployment") -> WorkloadTarget:

@@ -30,6 +30,10 @@ class Client:
     """Sightings that were retired since the process began."""
     unheard_ms: int = 0
     """For how long no source that has seen it has listened."""
+    listened_ms: int = 0
+    """For how long one has since the last silence, or since the process began."""
+    learned_ms: int = 0
+    """For how long one has in all; what a status tells of before included."""
     domains: int = 0
     """Domains among `sightings`."""
     overflow: int = 0
@@ -77,7 +81,11 @@ class Client:
         self.heard.advance(sources, elapsed_ms)
         was_silent = self.is_silent
         seen_by = self.heard.sources - _FILE
-        self.unheard_ms = 0 if not seen_by or not seen_by.isdisjoint(sources) else self.unheard_ms + elapsed_ms
+        is_heard = not seen_by.isdisjoint(sources)
+        self.unheard_ms = 0 if is_heard or not seen_by else self.unheard_ms + elapsed_ms
+        heard_ms = elapsed_ms if is_heard else 0
+        self.learned_ms += heard_ms
+        self.listened_ms = 0 if self.is_silent else self.listened_ms + heard_ms
         return was_silent != self.is_silent
 
     def age(self, patience_ms: int) -> tuple[bool, list[tuple[Destination, Sighting]]]:

@@ -45,6 +45,8 @@ class Sighting:
     """As of the last look at it (`graph.client`)."""
     addresses: dict[str, int] | None = None
     """Addresses it resolved to, outside the cluster, with the newest answer that had each; None for none."""
+    is_new: bool = True
+    """Whether nobody was told of it yet (`graph.news`); what came back from the cluster's status is not new."""
     trail: Trail | None = None
     """What stood behind it since the process began; None before the first such observation, or over the bound."""
 

@@ -13,7 +13,8 @@ from grapevine.graph.ageing import Ageing, HeardTime, State
 from grapevine.graph.attempts import Attempts
 from grapevine.graph.client import AddressesOf, Client
 from grapevine.graph.edges import edges_of
-from grapevine.graph.measures import graph_metrics
+from grapevine.graph.measures import booked_lookups, graph_metrics
+from grapevine.graph.news import take_new_edges
 from grapevine.graph.search import SearchList
 from grapevine.graph.sighting import (
     EVIDENCE_CONNECTION,
@@ -28,6 +29,7 @@ from grapevine.model.connection import Connection
 from grapevine.model.edge import DeadDependency, Edge, UnnamedAddress
 from grapevine.model.lookup import Lookup
 from grapevine.model.metric import Metric
+from grapevine.model.news import NewEdge
 from grapevine.model.target import (
     Destination,
     DomainDestination,
@@ -36,7 +38,6 @@ from grapevine.model.target import (
     ServiceTarget,
     Target,
     WorkloadDestination,
-    WorkloadTarget,
     destination_name,
 )
 from grapevine.model.trace import Trace
@@ -166,6 +167,7 @@ class GraphStore:
             sighting.ageing = Ageing.restored(edge.age, client.heard)
             sighting.state = State[edge.state.upper()]
             sighting.addresses = dict.fromkeys(edge.addresses, edge.last_ms) or None
+            sighting.is_new = False
             count = 0
             self._dirty.add(ref)
             if is_answered:
@@ -208,6 +210,11 @@ class GraphStore:
         self.tally.retired += len(retired)
         if has_changed:
             self._dirty.add(ref)
+
+    def take_new_edges(self, ref: WorkloadRef) -> list[NewEdge]:
+        """Return the client's edges that nobody was told of and that are news (`graph.news`), and forget that."""
+        client = self._clients.get(ref)
+        return take_new_edges(ref, client, self._domain, self._bounds.learning_ms) if client else []
 
     def take_dirty(self) -> set[WorkloadRef]:
         """Return the clients changed since the last call, and forget that they were."""
@@ -266,10 +273,11 @@ class GraphStore:
         client = self._clients.get(ref)
         return client.overflow if client else 0
 
-    def restore_overflow(self, ref: WorkloadRef, count: int) -> None:
-        """Take back from the cluster's status how many look-ups of domains had no room."""
-        if count and (client := self._client(ref)):
-            client.overflow = max(client.overflow, count)
+    def restore_client(self, ref: WorkloadRef, *, overflow: int, learned_ms: int) -> None:
+        """Take back from the cluster's status how many look-ups of domains had no room, and how long it was heard."""
+        if (overflow or learned_ms) and (client := self._client(ref)):
+            client.overflow = max(client.overflow, overflow)
+            client.learned_ms = max(client.learned_ms, learned_ms)
 
     def sharing(self, ref: WorkloadRef, destination: Destination) -> list[Destination]:
         """Return what else the client looked up that led to an address it dialled for this destination."""
@@ -286,18 +294,11 @@ class GraphStore:
 
     def booked_lookups(self) -> Counter[str]:
         """Return what became of the look-ups given to `add` or restored, each counted once; O(destinations)."""
-        booked = Counter(self.tally.lookups) + Counter(self.tally.folded)
-        for ref, client in self._clients.items():
-            itself = WorkloadTarget(ref)
-            booked["dead"] += client.attempts.count_dead()
-            for sighting in client.sightings.values():
-                if sighting.lookups is not None:
-                    booked["itself" if sighting.target == itself else "edge"] += sighting.lookups.count
-        return booked
+        return booked_lookups(self._clients, self.tally)
 
     def metrics(self) -> list[Metric]:
         """Return the map's size and what its bounds kept out."""
-        return graph_metrics(self._clients.values(), self._addresses, self.tally)
+        return graph_metrics(self._clients.values(), self._addresses, self.tally, self._bounds.learning_ms)
 
     # --- parts
 

@@ -12,6 +12,7 @@ from grapevine.graph.sighting import Sighting
 from grapevine.graph.store import GraphStore
 from grapevine.graph.tally import Seen
 from grapevine.insight.service_facts import ServiceFacts
+from grapevine.insight.targets import TargetView, view_of
 from grapevine.intents.build import target_key
 from grapevine.intents.confidence import rule_of
 from grapevine.intents.share import share_of
@@ -53,19 +54,6 @@ class Verdict(StrEnum):
     """No such workload exists, and nothing was ever seen of one."""
     CLIENT_AMBIGUOUS = "client-ambiguous"
     """Workloads of several kinds have the name: say which."""
-
-
-@dataclass(frozen=True, slots=True)
-class TargetView:
-    """A target, flat."""
-
-    type: str
-    """`workload`, `service` or `internet`."""
-    namespace: str
-    """Empty for a domain."""
-    kind: str
-    """Of a workload; may be empty."""
-    name: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -260,7 +248,7 @@ class Explainer:
             key=lambda item: destination_name(item[0], self._domain),
         )
         return EdgeView(
-            target=_view(edge.target),
+            target=view_of(edge.target),
             evidence=edge.evidence,
             confidence=rule.percent if rule else 0,
             because=rule.says if rule else "",
@@ -318,18 +306,8 @@ def _seen(seen: Seen | None) -> SeenView | None:
     return SeenView(seen.count, seen.first_ms, seen.last_ms) if seen else None
 
 
-def _view(target: Target) -> TargetView:
-    match target:
-        case WorkloadTarget(workload):
-            return TargetView("workload", workload.namespace, workload.kind, workload.name)
-        case ServiceTarget(namespace, name):
-            return TargetView("service", namespace, "", name)
-        case InternetTarget(domain):
-            return TargetView("internet", "", "", domain)
-
-
 def _text(target: Target) -> str:
-    view = _view(target)
+    view = view_of(target)
     return f"{view.namespace}/{view.name}" if view.namespace else view.name
 
 

@@ -86,6 +86,22 @@ def read_observed(resource: Mapping[str, Any]) -> tuple[ObservedItem, ...]:
     return tuple(observed)
 
 
+def read_learned_ms(resource: Mapping[str, Any]) -> int:
+    """Return how long the workload was listened to, as far as the status tells: from first to last, and in vain since.
+
+    0 where the status was cut: what was seen and is not in there would be taken for new.
+    """
+    status = _mapping(resource, "status")
+    entries = [] if status.get("truncated") else _items(status, "observed")
+    first = [first_ms for each in entries if (first_ms := try_parse_ms(each.get("firstSeen"))) is not None]
+    heard = [
+        last_ms + _seconds(each, "heardSeconds")
+        for each in entries
+        if (last_ms := try_parse_ms(each.get("lastSeen"))) is not None
+    ]
+    return max(max(heard) - min(first), 0) if first and heard else 0
+
+
 def read_overflow(resource: Mapping[str, Any]) -> int:
     """Return how many look-ups of domains had no room, as the status remembers; 0 where it does not."""
     overflow = _mapping(_mapping(resource, "status"), "summary").get("overflow")

@@ -9,11 +9,12 @@ from grapevine.graph.store import GraphStore
 from grapevine.insight.explain import Explainer
 from grapevine.insight.service_facts import ServiceFacts
 from grapevine.intents.build import build_intents
-from grapevine.intents.read import read_intents, read_observed, read_overflow
+from grapevine.intents.read import read_intents, read_learned_ms, read_observed, read_overflow
 from grapevine.model.edge import DeadDependency, Edge
 from grapevine.model.errors import PermanentInputError, RetryableError
 from grapevine.model.intents import ActualIntents, DesiredIntents, ObservedItem
 from grapevine.model.metric import Metric
+from grapevine.model.news import NewEdge
 from grapevine.model.target import ServiceDestination, WorkloadTarget
 from grapevine.model.workload import ServiceRef, WorkloadRef
 from grapevine.pipeline.currency import Currency
@@ -32,6 +33,9 @@ from grapevine.resolver.records import Record, RecordGone, ServiceRecord
 from grapevine.settings import OperatorSettings
 from grapevine.wire.schema import Batch, DnsPod
 
+OnNewEdges = Callable[[Sequence[NewEdge], ActualIntents | None], None]
+"""Takes what is new of one client, once that is written, and the object in force for it; None where there is none."""
+
 _TICK_S = 0.25
 _HOUSEKEEPING_TICKS = 120
 
@@ -48,10 +52,12 @@ class Pipeline:
         writer: IntentsWriter,
         clock: Callable[[], int],
         registrable_of: RegistrableOf | None = None,
+        on_new_edges: OnNewEdges = lambda _edges, _actual: None,
     ) -> None:
-        """Take what tells registrable domains, where domains are to be grouped by them."""
+        """Take what tells registrable domains, where domains are to be grouped by them, and whom to tell of news."""
         self._settings = settings
         self._clock = clock
+        self._on_new_edges = on_new_edges
         self.domain = settings.resolver.cluster_domain
         groups = DomainGroups(settings.resolver.domain_rules, registrable_of)
         self.index = ClusterIndex(self.domain, groups.group_of)
@@ -84,7 +90,6 @@ class Pipeline:
             is_unwanted=self._is_unwanted,
         )
         self._upkeep = Upkeep(self.graph, self.index, clock)
-        self._clock = clock
         self._batches: asyncio.Queue[tuple[Batch, int]] = asyncio.Queue(settings.ingest.max_queued_batches)
         """Each with the time from which on it may be decided."""
         self._queued_observations = 0
@@ -110,7 +115,7 @@ class Pipeline:
                 (client,) = known  # a person left the kind open; the edges are this workload's
             for item in read_observed(resource):
                 self._restore_item(client, item)
-            self.graph.restore_overflow(client, read_overflow(resource))
+            self.graph.restore_client(client, overflow=read_overflow(resource), learned_ms=read_learned_ms(resource))
             self._reconciler.enqueue(actual.client)
         self._enqueue_dirty()
 
@@ -240,6 +245,8 @@ class Pipeline:
 
     def _on_written(self, client: WorkloadRef) -> None:
         self._ledger.written(client)
+        if new_edges := self.graph.take_new_edges(client):
+            self._on_new_edges(new_edges, self._actual.object_of(client))
         if self.graph.retired(client) and not self.graph.is_known(client) and not self._reconciler.is_held(client):
             self.graph.forget_client(client)  # its object says so, too
             self._reconciler.enqueue(client)

@@ -153,6 +153,8 @@ class GraphSettings:
     patience_ms: int = 86_400_000
     """How long a well-known edge without a slow rhythm is listened for in vain before it is stale; ≥ 24. All else in
     `graph.ageing` is a multiple of it."""
+    learning_ms: int = 86_400_000
+    """How long a client must have been listened to before an edge of it is news."""
     max_trails: int = 40_000
     """Destinations, over all clients, that remember which pods, resolvers and answers stood behind them; one over it
     keeps its numbers alone."""

@@ -94,6 +94,9 @@ def operator_settings(
     if stale_s := environ.get("GRAPEVINE_STALE_AFTER_S"):
         patience_ms = max(1_000 * _parse_count(stale_s, "GRAPEVINE_STALE_AFTER_S"), 1_000)
         settings = replace(settings, graph=replace(settings.graph, patience_ms=patience_ms))
+    if learn_s := environ.get("GRAPEVINE_LEARN_S"):
+        learning_ms = 1_000 * _parse_count(learn_s, "GRAPEVINE_LEARN_S")
+        settings = replace(settings, graph=replace(settings.graph, learning_ms=learning_ms))
     resolver = _resolver_settings(environ, value, resolv_conf)
     if max_domains := value("max_domains", "GRAPEVINE_MAX_DOMAINS"):
         graph = replace(settings.graph, max_domains=_parse_count(max_domains, "--max-domains"))
