@@ -36,12 +36,14 @@ from grapevine.kube.token_review import TokenReviewer
 from grapevine.model.errors import GrapevineError
 from grapevine.pipeline import Pipeline
 from grapevine.pipeline.live_edges import LiveEdges
+from grapevine.pipeline.newsroom import Newsroom
 from grapevine.pipeline.role import Role
 from grapevine.pipeline.views import PipelineViews
 from grapevine.public_suffixes import registrable_domains
 from grapevine.settings import ElectionSettings, OperatorSettings, TlsSettings
 from grapevine.web.api import ApiServer
 from grapevine.web.health import HealthServer
+from grapevine.web.news import NewsAnswers
 
 if TYPE_CHECKING:
     from grapevine.ingest.serving import ServingCertificate
@@ -95,7 +97,8 @@ async def _serve(settings: OperatorSettings, telemetry_settings: TelemetrySettin
         leadership = _leadership(session, settings.election)
         writer = ApiIntentsWriter(FencedSession(session, leadership.left_s))
         registrable_of = registrable_domains() if settings.resolver.groups_by_suffix else None
-        pipeline = Pipeline(settings, writer, _now_ms, registrable_of)
+        newsroom = Newsroom(_now_ms)
+        pipeline = Pipeline(settings, writer, _now_ms, registrable_of, newsroom.tell)
         informers = Informers(
             session,
             settings.resolver.override_annotations,
@@ -111,6 +114,7 @@ async def _serve(settings: OperatorSettings, telemetry_settings: TelemetrySettin
         )
         role = Role(leadership)
         views = PipelineViews(pipeline, informers.failing, _now_ms, role.lead, owner_kinds.failing)
+        news = NewsAnswers(newsroom, instance)
         ingest = IngestServer(pipeline, instance, dns_pods=pipeline.dns_pods, elsewhere=role.batches_elsewhere)
         tasks = await stack.enter_async_context(asyncio.TaskGroup())
 
@@ -125,6 +129,8 @@ async def _serve(settings: OperatorSettings, telemetry_settings: TelemetrySettin
         exposition = Exposition(
             (
                 pipeline.metrics,
+                newsroom.metrics,
+                news.metrics,
                 views.metrics,
                 informers.metrics,
                 owner_kinds.metrics,
@@ -153,7 +159,7 @@ async def _serve(settings: OperatorSettings, telemetry_settings: TelemetrySettin
         if settings.tls and serving is not None:
             authenticator = Authenticator(TokenReviewer(session), settings.tls.accounts, pipeline.index)
             await ingest.start_tls(settings.tls.host, settings.tls.port, serving.context, authenticator)
-        api = ApiServer(views, role.questions_elsewhere)
+        api = ApiServer(views, news, role.questions_elsewhere)
         stack.push_async_callback(api.stop)
         await api.start(settings.api_host, settings.api_port)
 

@@ -88,6 +88,7 @@ _COMMANDS = {
     "convert": _Command("grapevine.cli.convert", "bring Otterize's older manifests to v2beta1"),
     "migrate": _Command("grapevine.cli.migrate", "take over ClientIntents from Otterize"),
     "explain": _Command("grapevine.cli.explain", "say why a workload reaches a target, or why not"),
+    "watch": _Command("grapevine.cli.watch", "say when a workload reaches something for the first time"),
     "promote": _Command("grapevine.cli.promote", "make discovered ClientIntents yours"),
     "doctor": _Command("grapevine.cli.doctor", "say what is not seen, or what is in the way of the first apply"),
     "version": _Command("grapevine.cli.version", "print the version"),

@@ -51,8 +51,8 @@ def add_operator_arguments(parser: argparse.ArgumentParser) -> None:
     add_cluster_arguments(parser)
 
 
-def ask(args: argparse.Namespace, path: str, query: Mapping[str, str]) -> Reply:
-    """Return the operator's answer to one question.
+def ask(args: argparse.Namespace, path: str, query: Mapping[str, str], *, patience_s: float = 0) -> Reply:
+    """Return the operator's answer to one question, which may take `patience_s` longer than others.
 
     Raises:
         PermanentInputError: the URL is none, no operator runs, it may not be reached, it refuses the question, or what
@@ -61,11 +61,11 @@ def ask(args: argparse.Namespace, path: str, query: Mapping[str, str]) -> Reply:
     """
     given = urllib.parse.urlencode({key: value for key, value in query.items() if value})
     if args.operator:
-        return _ask_url(args.operator, f"{path}?{given}")
-    return asyncio.run(_ask_pods(args, f"{path}?{given}"))
+        return _ask_url(args.operator, f"{path}?{given}", patience_s)
+    return asyncio.run(_ask_pods(args, f"{path}?{given}", patience_s))
 
 
-async def _ask_pods(args: argparse.Namespace, path: str) -> Reply:
+async def _ask_pods(args: argparse.Namespace, path: str, patience_s: float) -> Reply:
     """Ask the operator's pods in turn: of several replicas, one leads, and the others say so."""
     from grapevine.kube.portforward import exchange, ready_pods  # who names an URL needs no kubeconfig
     from grapevine.kube.session import Session
@@ -80,7 +80,10 @@ async def _ask_pods(args: argparse.Namespace, path: str) -> Reply:
         request = f"GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n".encode()
         for pod in pods:
             source = f"{pod.namespace}/{pod.name}"
-            status, body = _parse(await exchange(session, pod, API_PORT, request, max_bytes=_MAX_BYTES), source)
+            answer = await exchange(
+                session, pod, API_PORT, request, max_bytes=_MAX_BYTES, timeout_s=_TIMEOUT_S + patience_s
+            )
+            status, body = _parse(answer, source)
             if status < 400:
                 return Reply(source, _fields(body, source))
             if status != _NOT_LEADER or pod == pods[-1]:
@@ -108,14 +111,14 @@ class _Buffer:
         return io.BytesIO(self._content)
 
 
-def _ask_url(url: str, path: str) -> Reply:
+def _ask_url(url: str, path: str, patience_s: float) -> Reply:
     parts = urllib.parse.urlsplit(url)
     if parts.scheme != "http" or not parts.hostname:
         raise PermanentInputError(f"--operator: {url!r} is no such URL: give it like http://127.0.0.1:{API_PORT}")
     # No proxy: the operator listens on loopback.
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     try:
-        with opener.open(url.rstrip("/") + path, timeout=_TIMEOUT_S) as reply:
+        with opener.open(url.rstrip("/") + path, timeout=_TIMEOUT_S + patience_s) as reply:
             body = reply.read(_MAX_BYTES + 1)
     except urllib.error.HTTPError as error:
         raise PermanentInputError(f"{url}: {_reason(error.code, error.read(_MAX_BYTES))}") from error

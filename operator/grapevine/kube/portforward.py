@@ -68,16 +68,24 @@ async def ready_pods(session: Session, namespace: str, selector: str) -> Sequenc
     return [ObjectName(namespace, name) for name in sorted(ready)]
 
 
-async def exchange(session: Session, pod: ObjectName, port: int, request: bytes, *, max_bytes: int) -> bytes:
+async def exchange(
+    session: Session,
+    pod: ObjectName,
+    port: int,
+    request: bytes,
+    *,
+    max_bytes: int,
+    timeout_s: float = TIMEOUT_S,
+) -> bytes:
     """Send a request to the pod's port, and return all that comes back until the pod closes the connection.
 
     Raises:
         PermanentInputError: it may not be forwarded to, or the answer is over `max_bytes`.
-        RetryableError: no connection, nothing listens on the port, or silence for `TIMEOUT_S`.
+        RetryableError: no connection, nothing listens on the port, or silence for `timeout_s`.
     """
     path = f"/api/v1/namespaces/{pod.namespace}/pods/{pod.name}/portforward"
     try:
-        async with session.websocket(path, {"ports": str(port)}, protocol=_PROTOCOL, timeout_s=TIMEOUT_S) as socket:
+        async with session.websocket(path, {"ports": str(port)}, protocol=_PROTOCOL, timeout_s=timeout_s) as socket:
             await socket.send_bytes(bytes([_DATA]) + request)
             return await _read(socket, f"{pod.namespace}/{pod.name}: port {port}", max_bytes)
     except ForbiddenError as error:

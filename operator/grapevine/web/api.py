@@ -18,12 +18,12 @@ from aiohttp.typedefs import Handler, Middleware
 from grapevine import __version__
 from grapevine.insight.explain import Explanation
 from grapevine.model.account import Account
-from grapevine.model.errors import PermanentInputError
+from grapevine.model.errors import PermanentInputError, RetryableError
 from grapevine.model.finding import Finding
 from grapevine.model.loopback import is_loopback
+from grapevine.web import news
+from grapevine.web.query import BadQueryError, text_of
 
-MAX_TEXT_CHARS = 600
-"""Longest query value: a namespace, a kind and a DNS name fit."""
 _SHUTDOWN_S = 2.0
 _KEEPALIVE_S = 75.0
 _MAX_LINE_BYTES = 4_096
@@ -45,10 +45,6 @@ class Views(Protocol):
         """Return what became of every look-up and connection taken in."""
 
 
-class BadQueryError(PermanentInputError):
-    """The query is not one of this endpoint's; the text goes into the 400 reply."""
-
-
 def version(_views: Views, _query: Mapping[str, str]) -> object:
     """Answer `/api/v1/version`."""
     return {"version": __version__}
@@ -56,10 +52,10 @@ def version(_views: Views, _query: Mapping[str, str]) -> object:
 
 def explain(views: Views, query: Mapping[str, str]) -> object:
     """Answer `/api/v1/explain`."""
-    namespace, slash, name = _text(query, "client").partition("/")
+    namespace, slash, name = text_of(query, "client").partition("/")
     if not slash or not namespace or not name or "/" in name:
         raise BadQueryError("client: give NAMESPACE/NAME")
-    return views.explain(namespace, name, _text(query, "kind", needed=False), _text(query, "target"))
+    return views.explain(namespace, name, text_of(query, "kind", needed=False), text_of(query, "target"))
 
 
 def doctor(views: Views, _query: Mapping[str, str]) -> object:
@@ -85,12 +81,13 @@ Elsewhere = Callable[[], str | None]
 
 
 class ApiServer:
-    """Serves `ROUTES`. `start` and `stop` once each."""
+    """Serves `ROUTES` and news. `start` and `stop` once each."""
 
-    def __init__(self, views: Views, elsewhere: Elsewhere = lambda: None) -> None:
+    def __init__(self, views: Views, answers: news.NewsAnswers, elsewhere: Elsewhere = lambda: None) -> None:
         app = web.Application(middlewares=[_errors_as_json, _loopback_names_only, _leader_only(elsewhere)])
         for path, answer in ROUTES.items():
             app.router.add_get(path, _handler(answer, views), allow_head=False)
+        app.router.add_get(news.PATH, _news_handler(answers), allow_head=False)
         self._runner = web.AppRunner(
             app,
             access_log=None,
@@ -133,13 +130,11 @@ def _handler(answer: Callable[[Views, Mapping[str, str]], object], views: Views)
     return handle
 
 
-def _text(query: Mapping[str, str], key: str, *, needed: bool = True) -> str:
-    text = query.get(key, "").strip()
-    if needed and not text:
-        raise BadQueryError(f"{key}: is missing")
-    if len(text) > MAX_TEXT_CHARS:
-        raise BadQueryError(f"{key}: is longer than {MAX_TEXT_CHARS} characters")
-    return text
+def _news_handler(answers: news.NewsAnswers) -> _Handler:
+    async def handle(request: web.Request) -> web.Response:
+        return _json(await answers.answer(request.query))
+
+    return handle
 
 
 def _json(content: object, status: int = 200) -> web.Response:
@@ -153,6 +148,8 @@ async def _errors_as_json(request: web.Request, handler: _Handler) -> web.Stream
         return await handler(request)
     except BadQueryError as error:
         return _json({"error": str(error)}, 400)
+    except RetryableError as error:
+        return _json({"error": str(error)}, 503)
     except web.HTTPException as error:
         return _json({"error": error.reason}, error.status)
     except Exception:

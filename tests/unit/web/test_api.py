@@ -14,7 +14,9 @@ from grapevine.insight.explain import Explanation, Verdict
 from grapevine.model.account import Account
 from grapevine.model.errors import PermanentInputError
 from grapevine.model.finding import Finding, Level
+from grapevine.pipeline.newsroom import Newsroom
 from grapevine.web.api import ApiServer
+from grapevine.web.news import NewsAnswers
 
 
 class FakeViews:
@@ -42,7 +44,7 @@ def views() -> FakeViews:
 
 @pytest.fixture
 async def server(views: FakeViews) -> AsyncIterator[ApiServer]:
-    server = ApiServer(views)
+    server = ApiServer(views, NewsAnswers(Newsroom(lambda: 0), "i1"))
     await server.start("127.0.0.1", 0)
     yield server
     await server.stop()
@@ -126,7 +128,7 @@ async def test_a_page_that_has_bound_its_name_to_loopback_is_refused(server: Api
 async def test_an_address_that_is_taken_is_named(views: FakeViews) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        server = ApiServer(views)
+        server = ApiServer(views, NewsAnswers(Newsroom(lambda: 0), "i1"))
         with pytest.raises(PermanentInputError, match=rf"cannot listen on 127\.0\.0\.1:{port} for the API: .*--api"):
             await server.start("127.0.0.1", port)
         await server.stop()
@@ -143,7 +145,7 @@ async def test_an_address_that_is_taken_is_named(views: FakeViews) -> None:
 async def test_questions_are_the_leaders(
     views: FakeViews, elsewhere: str | None, statuses: tuple[int, ...], error: str | None
 ) -> None:
-    server = ApiServer(views, lambda: elsewhere)
+    server = ApiServer(views, NewsAnswers(Newsroom(lambda: 0), "i1"), lambda: elsewhere)
     await server.start("127.0.0.1", 0)
     try:
         version, _ = await ask(server, "/api/v1/version")

@@ -1,0 +1,26 @@
+"""What is asked in a query, and what is wrong with it."""
+
+from collections.abc import Mapping
+
+from grapevine.model.errors import PermanentInputError
+
+MAX_TEXT_CHARS = 600
+"""Longest query value: a namespace, a kind and a DNS name fit."""
+
+
+class BadQueryError(PermanentInputError):
+    """The query is not one of this endpoint's; the text goes into the 400 reply."""
+
+
+def text_of(query: Mapping[str, str], key: str, *, needed: bool = True) -> str:
+    """Return a value without blanks around it; empty where it is missing and not needed.
+
+    Raises:
+        BadQueryError: it is missing, or too long.
+    """
+    text = query.get(key, "").strip()
+    if needed and not text:
+        raise BadQueryError(f"{key}: is missing")
+    if len(text) > MAX_TEXT_CHARS:
+        raise BadQueryError(f"{key}: is longer than {MAX_TEXT_CHARS} characters")
+    return text

@@ -1,0 +1,98 @@
+"""What is new, as a person hears it: of an operator and a real API server fed with the shop."""
+
+import json
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.support.api import Api
+from tests.support.controlplane import Binaries, ControlPlane
+from tests.support.eventually import eventually
+from tests.support.objects import SHOP, install_crd, load_cluster, replay_pod_events
+from tests.support.processes import GRAPEVINE, Operator, run_grapevine, start_capture
+
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(300)]
+
+INTENTS = "k8s.otterize.com/v2beta1"
+
+
+@pytest.fixture(scope="module")
+def plane(control_plane_binaries: Binaries, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ControlPlane]:
+    """An API server with the shop's history."""
+    with ControlPlane(tmp_path_factory.mktemp("news"), control_plane_binaries) as plane:
+        with plane.api() as api:
+            install_crd(api)
+            loaded = load_cluster(api)
+            for _ in replay_pod_events(api, loaded=loaded):
+                pass
+        yield plane
+
+
+@pytest.fixture
+def api(plane: ControlPlane) -> Iterator[Api]:
+    """The API server without ClientIntents."""
+    with plane.api() as connection:
+        for resource in connection.list(INTENTS, "ClientIntents"):
+            connection.delete(resource)
+        yield connection
+
+
+def map_the_shop(operator: Operator) -> None:
+    """Have the operator take in all of the shop's capture."""
+    capture = start_capture(SHOP / "capture.pcap", operator.url)
+    output, _ = capture.communicate(timeout=180)
+    assert capture.returncode == 0, output
+
+
+def named(item: dict[str, Any]) -> tuple[str, str]:
+    """Return client and target of an item as a spec names them."""
+    client, target = item["client"], item["target"]
+    here = target["namespace"] in ("", client["namespace"])
+    return f"{client['namespace']}/{client['name']}", target[
+        "name"
+    ] if here else f"{target['name']}.{target['namespace']}"
+
+
+def specified(api: Api, namespace: str) -> set[tuple[str, str]]:
+    """Return clients of a namespace with the targets that their objects name."""
+    found = set()
+    for resource in api.list(INTENTS, "ClientIntents", namespace):
+        for target in resource["spec"]["targets"]:
+            ((_, fields),) = target.items()
+            name = fields["domains"][0] if "domains" in fields else fields["name"]
+            found.add((f"{namespace}/{resource['spec']['workload']['name']}", name))
+    return found
+
+
+def test_a_watcher_hears_each_new_edge_once_and_goes_on_after_a_restart(
+    plane: ControlPlane, api: Api, tmp_path: Path
+) -> None:
+    heard = tmp_path / "heard.jsonl"
+    with Operator(plane.kubeconfig(), tmp_path / "operator.log", park_ms="500", learn_s="0") as operator:
+        command = [*GRAPEVINE, "watch", "-n", "orders", "-o", "json", f"--operator={operator.api_url}"]
+        with heard.open("w") as out, subprocess.Popen(command, stdout=out) as watcher:
+            try:
+                eventually(lambda: operator.metrics()["grapevine_news_waiting"] == 1, timeout_s=30)
+                map_the_shop(operator)
+                expected = specified(api, "orders")
+                assert expected
+
+                def has_heard_all() -> None:
+                    items = [json.loads(line) for line in heard.read_text().splitlines()]
+                    assert sorted(expected) == sorted(named(item) for item in items)
+
+                eventually(has_heard_all, timeout_s=30)
+                operator.kill()
+                operator.start()
+                eventually(lambda: operator.metrics()["grapevine_news_waiting"] == 1, timeout_s=60)
+                map_the_shop(operator)
+                counts = operator.metrics()
+                has_heard_all()
+            finally:
+                watcher.kill()
+
+        assert {v for k, v in counts.items() if k.startswith("grapevine_new_edges_total")} == {0}
+        done = run_grapevine("watch", "--once", f"--operator={operator.api_url}")
+        assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
