@@ -196,7 +196,8 @@ def _leadership(session: Session, settings: ElectionSettings | None) -> Leadersh
 def _telemetry(
     pipeline: Pipeline, settings: OperatorSettings, telemetry: TelemetrySettings, leadership: Leadership
 ) -> Telemetry:
-    edges = LiveEdges(pipeline, settings.resolver.cluster_domain, _now_ms)
+    has_page = telemetry.is_graph_on_metrics_page
+    edges = LiveEdges(pipeline, settings.resolver.cluster_domain, _now_ms, is_dead_wanted=has_page)
     return Telemetry(telemetry, edges.snapshot, leads=lambda: leadership.left_s() > 0)
 
 

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from grapevine.export.externals import Externals
+from grapevine.export.graph_page import MAX_DEAD, DeadName
 from grapevine.export.increments import Increments
 from grapevine.export.nodes import Naming, Node, VirtualNode, WorkloadNode, connection_type
 from grapevine.export.series import SeriesKey, SeriesTable
@@ -63,7 +64,7 @@ class CallBook:
 
     def open(self, snapshot: Snapshot) -> list[Call]:
         """Return the tick's calls, a client's next to each other, and count its observations in the series."""
-        naming = Naming(self._settings.name_format, snapshot.service_names, self._settings.databases)
+        naming = self._naming(snapshot)
         gains = self._increments.take(seen.edge for seen in snapshot.edges)
         live = [seen for seen in snapshot.edges if seen.is_live]
         clients = Counter(s.edge.target.domain for s in live if isinstance(s.edge.target, InternetTarget))
@@ -82,10 +83,23 @@ class CallBook:
         self._carry_over(calls, snapshot.at_ms)
         return list(calls.values())
 
+    def dead_names(self, snapshot: Snapshot) -> list[DeadName]:
+        """Return the names asked for in vain, at most `MAX_DEAD`, those asked for last first."""
+        naming = self._naming(snapshot)
+        newest = sorted(snapshot.dead, key=lambda each: (-each.last_ms, each.client, each.name))[:MAX_DEAD]
+        nodes = [naming.workload(each.client) for each in newest]
+        return [
+            DeadName(node.name, node.namespace, each.name, each.rcode, each.count)
+            for node, each in zip(nodes, newest, strict=True)
+        ]
+
     def accept(self, calls: Iterable[Call]) -> None:
         """Take in that a collector has them."""
         for call in calls:
             self._unsent.pop((call.client.workload, call.server), None)
+
+    def _naming(self, snapshot: Snapshot) -> Naming:
+        return Naming(self._settings.name_format, snapshot.service_names, self._settings.databases)
 
     def _add(self, calls: dict[CallKey, Call], seen: SeenEdge, client: WorkloadNode, server: Node, gain: int) -> None:
         edge, key = seen.edge, (seen.edge.client, server)

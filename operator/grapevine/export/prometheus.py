@@ -10,9 +10,12 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.registry import Collector
 
 from grapevine import __version__
-from grapevine.model.metric import Metric
+from grapevine.model.metric import Family, Metric
 
-Provider = Callable[[], Iterable[Metric]]
+BUILD_METRIC, BUILD_LABEL = "grapevine_build_info", "version"
+BUILD_HELP = "1 for the version of Grapevine that runs."
+
+Provider = Callable[[], Iterable[Family]]
 """A component's `metrics`."""
 
 
@@ -43,16 +46,22 @@ class _Bridge(Collector):
 
     def collect(self) -> Iterator[CounterMetricFamily | GaugeMetricFamily]:
         """Yield a family a metric."""
-        build = GaugeMetricFamily("grapevine_build_info", "Version of Grapevine.", labels=["version"])
+        build = GaugeMetricFamily(BUILD_METRIC, BUILD_HELP, labels=[BUILD_LABEL])
         build.add_metric([__version__], 1)
         yield build
         for provider in self._providers:
             yield from map(_family, provider())
 
 
-def _family(metric: Metric) -> CounterMetricFamily | GaugeMetricFamily:
+def _family(metric: Family) -> CounterMetricFamily | GaugeMetricFamily:
     make = CounterMetricFamily if metric.kind == "counter" else GaugeMetricFamily
-    family = make(metric.name, metric.help, labels=[metric.label] if metric.label else [])
-    for value, sample in sorted(metric.samples.items()):
-        family.add_metric([value] if metric.label else [], sample)
+    if isinstance(metric, Metric):
+        labels = [metric.label] if metric.label else []
+        rows = [([value] if metric.label else [], sample) for value, sample in sorted(metric.samples.items())]
+    else:
+        labels = list(metric.labels)
+        rows = [(list(values), sample) for values, sample in sorted(metric.rows.items())]
+    family = make(metric.name, metric.help, labels=labels)
+    for values, sample in rows:
+        family.add_metric(values, sample)
     return family

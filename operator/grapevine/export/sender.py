@@ -83,7 +83,7 @@ class Sender:
         series = self._book.series
         series.close_silent(snapshot.at_ms)
         if self._settings.is_graph_on_metrics_page:
-            self.page = render(series.page(snapshot.at_ms))
+            self.page = render(series.page(snapshot.at_ms), self._book.dead_names(snapshot))
         if self._settings.metrics and self._ticks % self._settings.metrics_every == 0:
             self._send_points()
         if self._settings.traces:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from grapevine.model.edge import Edge
+from grapevine.model.edge import DeadDependency, Edge
 from grapevine.model.workload import ServiceName, WorkloadRef
 
 
@@ -25,3 +25,5 @@ class Snapshot:
     edges: Sequence[SeenEdge]
     service_names: Mapping[WorkloadRef, ServiceName]
     """Of the workloads whose pods say."""
+    dead: Sequence[DeadDependency] = ()
+    """Names that never resolved; empty unless `/metrics` is to show them."""

@@ -155,17 +155,29 @@ class IngestServer:
     def metrics(self) -> list[Metric]:
         """Return what came and what became of it."""
         return [
-            Metric("grapevine_ingest_requests", "counter", "Requests by result", dict(self._results), "result"),
-            Metric("grapevine_ingest_observations", "counter", "Observations accepted", {"": self._observations}),
-            Metric("grapevine_ingest_skipped", "counter", "Records not taken", dict(self._skipped), "reason"),
+            Metric(
+                "grapevine_ingest_requests",
+                "counter",
+                "Requests, and connections that came to none, by result.",
+                dict(self._results),
+                "result",
+            ),
+            Metric("grapevine_ingest_observations", "counter", "Observations taken in.", {"": self._observations}),
+            Metric(
+                "grapevine_ingest_skipped",
+                "counter",
+                "Records of batches that were left out, by reason.",
+                dict(self._skipped),
+                "reason",
+            ),
             Metric(
                 "grapevine_ingest_connections",
                 "gauge",
-                "Open",
+                "Open connections.",
                 {"": sum(each.connections for each in self._listeners())},
             ),
             Metric(
-                "grapevine_ingest_peers", "gauge", "Addresses remembered for the rate limit", {"": len(self._peers)}
+                "grapevine_ingest_peers", "gauge", "Addresses remembered for the rate limit.", {"": len(self._peers)}
             ),
         ]
 

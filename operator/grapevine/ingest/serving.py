@@ -99,10 +99,20 @@ class ServingCertificate:
         """Return until when the certificate serves, and what became of it."""
         return [
             Metric(
-                "grapevine_tls_expiry_timestamp_seconds", "gauge", "End of the serving certificate", {"": self._until_s}
+                "grapevine_tls_expiry_timestamp_seconds",
+                "gauge",
+                "End of the certificate that is served.",
+                {"": self._until_s},
             ),
-            Metric("grapevine_tls_certificates", "counter", "Serving certificates loaded", {"": self._changes}),
-            Metric("grapevine_tls_refresh_failures", "counter", "Looks that failed", {"": self._failures}),
+            Metric(
+                "grapevine_tls_certificates", "counter", "Certificates loaded since the start.", {"": self._changes}
+            ),
+            Metric(
+                "grapevine_tls_refresh_failures",
+                "counter",
+                "Looks at Secret and ConfigMap that failed.",
+                {"": self._failures},
+            ),
         ]
 
     @property

@@ -112,8 +112,14 @@ class OwnerKinds:
         failing = self.failing()
         followed = {name: float(name not in failing) for name in objects}
         return [
-            Metric("grapevine_owner_kind_followed", "gauge", "1 while a kind asked for is followed", followed, "kind"),
-            Metric("grapevine_owner_kind_objects", "gauge", "Owners known of it", objects, "kind"),
+            Metric(
+                "grapevine_owner_kind_followed",
+                "gauge",
+                "1 while a kind of owner that was asked for is followed.",
+                followed,
+                "kind",
+            ),
+            Metric("grapevine_owner_kind_objects", "gauge", "Owners of it that are known.", objects, "kind"),
         ]
 
     async def _follow(self, followed: _Followed) -> None:

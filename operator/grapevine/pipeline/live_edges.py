@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable
 
 from grapevine.export.snapshot import SeenEdge, Snapshot
-from grapevine.model.edge import Edge
+from grapevine.model.edge import DeadDependency, Edge
 from grapevine.model.target import InternetTarget, ServiceDestination
 from grapevine.model.workload import ServiceName, WorkloadRef
 from grapevine.pipeline.pipeline import Pipeline
@@ -18,24 +18,31 @@ _SLICE_S = 0.005
 class LiveEdges:
     """Reads a pipeline's graph in slices; `clock` gives milliseconds since the epoch."""
 
-    def __init__(self, pipeline: Pipeline, domain: str, clock: Callable[[], int]) -> None:
+    def __init__(
+        self, pipeline: Pipeline, domain: str, clock: Callable[[], int], *, is_dead_wanted: bool = False
+    ) -> None:
+        """Take whether the names that never resolved are to be read too."""
         self._pipeline = pipeline
         self._domain = domain
         self._clock = clock
+        self._is_dead_wanted = is_dead_wanted
 
     async def snapshot(self) -> Snapshot:
         """Return every edge; other work goes on between two clients, so it is a moment of seconds, not of one."""
         at_ms = self._clock()
         edges: list[SeenEdge] = []
+        dead: list[DeadDependency] = []
         slice_end_s = time.monotonic() + _SLICE_S
         for client in self._pipeline.graph.clients:
             for edge in self._pipeline.graph.edges(client):
                 is_live = edge.state == "active"
                 edges.append(SeenEdge(edge, is_live, self._port(edge) if is_live else 0))
+            if self._is_dead_wanted:
+                dead += self._pipeline.graph.dead(client)
             if time.monotonic() > slice_end_s:
                 await asyncio.sleep(0)
                 slice_end_s = time.monotonic() + _SLICE_S
-        return Snapshot(at_ms, edges, self._service_names())
+        return Snapshot(at_ms, edges, self._service_names(), dead)
 
     def _port(self, edge: Edge) -> int:
         """Return the port connected to, or else the Service's, where there is one."""

@@ -2,12 +2,13 @@
 
 from collections.abc import Callable, Mapping, Sequence
 
+from grapevine.insight.capture_metrics import capture_metrics
 from grapevine.insight.doctor import judge
 from grapevine.insight.explain import Explanation
 from grapevine.insight.facts import Facts, Lead
 from grapevine.model.account import Account
 from grapevine.model.finding import Finding, Level
-from grapevine.model.metric import Metric
+from grapevine.model.metric import Family, Metric
 from grapevine.model.rbac import Refusal
 from grapevine.pipeline.pipeline import Pipeline
 
@@ -71,8 +72,8 @@ class PipelineViews:
         """Return what became of every look-up and connection; O(destinations)."""
         return self._pipeline.intake.accounts()
 
-    def metrics(self) -> list[Metric]:
-        """Return which findings there are, and the accounts."""
+    def metrics(self) -> list[Family]:
+        """Return which findings there are, the accounts, and what capture counts."""
         bad = (Level.WARNING, Level.BLOCKER)
         samples = {finding.check: float(finding.level in bad) for finding in self.findings()}
         text = "1 where `grapevine doctor` has a warning or blocker, by its code."
@@ -89,4 +90,5 @@ class PipelineViews:
                 )
                 for name, account in self.accounts().items()
             ),
+            *capture_metrics(self._pipeline.intake.blind_spots.senders(), self._clock()),
         ]

@@ -4,7 +4,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from grapevine import __version__
 from grapevine.export.prometheus import Exposition
-from grapevine.model.metric import Metric
+from grapevine.model.metric import Metric, MetricTable
 
 
 def samples(exposition: Exposition) -> dict[tuple[str, str], float]:
@@ -27,6 +27,20 @@ def test_renders_counters_and_gauges_with_and_without_a_label() -> None:
     assert told["grapevine_depth", ""] == 2.5
     assert told["grapevine_build_info", __version__] == 1
     assert any(name == "process_resident_memory_bytes" for name, _ in told)
+
+
+def test_renders_several_labels() -> None:
+    table = MetricTable(
+        "grapevine_lost", "counter", "By node.", ("node", "reason"), {("n1", "full"): 2, ("n2", "full"): 3}
+    )
+
+    assert (
+        samples(Exposition([lambda: [table]])).items()
+        >= {
+            ("grapevine_lost_total", "n1full"): 2,
+            ("grapevine_lost_total", "n2full"): 3,
+        }.items()
+    )
 
 
 def test_what_is_rendered_already_stands_behind() -> None:

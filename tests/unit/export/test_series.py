@@ -99,7 +99,7 @@ def test_the_page_has_the_names_that_the_service_graph_asks_for() -> None:
     table.add(SeriesKey("web", "shop", "api.example.com", "", "virtual_node"), 2, at_ms=0)
     table.add(OTHER, 1, at_ms=0)
 
-    (family,) = text_string_to_metric_families(render(table.page(1)).decode())
+    family, _ = text_string_to_metric_families(render(table.page(1), ()).decode())
 
     assert {
         ("traces_service_graph_request_total", "web", 'odd "\n', "", "shop", "shop", 5.0),

@@ -70,3 +70,16 @@ async def test_a_workload_is_called_what_its_newest_pod_says() -> None:
 
 def _by_name(told: Snapshot) -> list:  # type: ignore[type-arg]
     return sorted(told.edges, key=lambda seen: seen.edge.names)
+
+
+async def test_names_that_never_resolved_are_read_where_they_are_wanted() -> None:
+    pipeline = Pipeline(OperatorSettings(), FakeWriter(), lambda: NOW_MS)
+    pipeline.on_records(SHOP)
+    lost = an_observation("nowhere.example.com", rcode="NXDOMAIN", answers=(), first_ms=NOW_MS - 1_000)
+    await pipeline.intake.process(a_batch(lost))
+
+    told = await LiveEdges(pipeline, DOMAIN, lambda: NOW_MS, is_dead_wanted=True).snapshot()
+    untold = await LiveEdges(pipeline, DOMAIN, lambda: NOW_MS).snapshot()
+
+    assert [("web", "nowhere.example.com")] == [(each.client.name, each.name) for each in told.dead]
+    assert [] == list(untold.dead)
