@@ -37,6 +37,7 @@ OVERLAY_VALUES: Mapping[str, Object] = {
     "overlays/openshift": {"openshift": {"enabled": True}},
 }
 COMPONENT_VALUES: Mapping[str, Object] = {
+    "alerts": {"prometheusRule": {"enabled": True}},
     "dnstap": {"dnstap": {"enabled": True}},
     "coredns-log": {"corednsLog": {"enabled": True}},
     "gitops": {"gitops": {"enabled": True}},
@@ -95,6 +96,7 @@ EVERYTHING: Object = {
     },
     "openshift": {"enabled": True},
     "podMonitor": {"enabled": True, "labels": {"release": "prometheus"}},
+    "prometheusRule": {"enabled": True, "labels": {"release": "prometheus"}},
     "networkPolicies": {"enabled": True, "nodeCIDRs": ["192.0.2.0/24", "2001:db8::/64"]},
     "gitops": {"enabled": True},
 }
