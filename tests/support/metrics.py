@@ -21,8 +21,10 @@ from grapevine.kube.owner_kinds import OwnerKinds
 from grapevine.model.identity import ObjectName
 from grapevine.model.metric import Family, Metric, MetricTable
 from grapevine.pipeline import Pipeline
+from grapevine.pipeline.newsroom import Newsroom
 from grapevine.pipeline.views import PipelineViews
 from grapevine.settings import OperatorSettings
+from grapevine.web.news import NewsAnswers
 
 _NOBODY = cast("Any", None)
 """In place of an API server: a part tells its families before it asks for anything."""
@@ -31,6 +33,7 @@ _NOBODY = cast("Any", None)
 def all_families() -> list[Family]:
     """Return them, whatever samples they have now."""
     pipeline = Pipeline(OperatorSettings(), FakeWriter(), lambda: 0)
+    newsroom = Newsroom(lambda: 0)
     wire = FakeWire()
     telemetry = Telemetry(BOTH, _NOBODY)
     parts: list[list[Family]] = [
@@ -43,6 +46,8 @@ def all_families() -> list[Family]:
         [*IntentsWatch(_NOBODY, _NOBODY).metrics()],
         [*LeaseLeadership(_NOBODY, ObjectName("", ""), Replica("", "")).metrics()],
         [*ServingCertificate(_NOBODY, (), frozenset(), Schedule(60)).metrics()],
+        [*newsroom.metrics()],
+        [*NewsAnswers(newsroom, "").metrics()],
         [*telemetry.metrics()],
         [*Sender(BOTH, wire, clock_ns=wire.clock_ns, wait=wire.wait).metrics()],
         [
