@@ -5,6 +5,7 @@ The one place that knows both (STYLE, Errors). `kube.session` calls it; nothing 
 Source: Kubernetes API conventions, "Failures" (the Status object), and RBAC's verbs.
 """
 
+import re
 from collections.abc import Mapping
 
 import msgspec
@@ -13,6 +14,7 @@ from grapevine.model.errors import GrapevineError, PermanentInputError, Retryabl
 from grapevine.model.rbac import RbacRule
 
 _MAX_MESSAGE_CHARS = 500
+_BY_ADMISSION = re.compile(r"denied the request|denied request|exceeded quota|is being terminated")
 _VERBS = {"POST": "create", "PUT": "update", "PATCH": "patch", "DELETE": "delete"}
 
 
@@ -54,6 +56,8 @@ def refusal(
     match status:
         case 401:
             return RetryableError(f"{said}; the API server does not accept our credentials, renew them")
+        case 403 if _is_by_admission(body):
+            return PermanentInputError(said)
         case 403:
             rule = try_rule(method, path, query)
             return ForbiddenError(f"{said}; grant it: {rule or f'nonResourceURLs: [{path}], verbs: [get]'}", rule)
@@ -69,6 +73,14 @@ def refusal(
             return RetryableError(said)
         case _:
             return PermanentInputError(said)
+
+
+def _is_by_admission(body: bytes) -> bool:
+    """Tell whether a 403 is a webhook's, a policy's, a quota's or a dying namespace's: no right would help.
+
+    Source: the texts of Kubernetes' admission plugins.
+    """
+    return _BY_ADMISSION.search(_parse(body).message) is not None
 
 
 def watch_refusal(path: str, status: bytes | msgspec.Raw) -> GrapevineError:

@@ -62,6 +62,24 @@ def test_what_is_forbidden_names_the_rule(method: str, path: str, query: dict[st
     assert rule in str(refusal(403, method=method, path=path, **query))
 
 
+@pytest.mark.parametrize(
+    "said",
+    [
+        'admission webhook "intents.example.com" denied the request: no',
+        "\"web\" is forbidden: ValidatingAdmissionPolicy 'p' with binding 'b' denied request: no",
+        '"web" is forbidden: exceeded quota: few, requested: 1, used: 1, limited: 1',
+        '"web" is forbidden: unable to create new content in namespace a because it is being terminated',
+    ],
+)
+def test_what_admission_forbids_names_no_rule(said: str) -> None:
+    body = json.dumps({"kind": "Status", "message": said}).encode()
+
+    error = errors.refusal("PATCH", "/apis/k8s.otterize.com/v2beta1/namespaces/a/clientintents/web", {}, 403, body, "")
+
+    assert isinstance(error, PermanentInputError)
+    assert str(error).endswith(said)
+
+
 @pytest.mark.parametrize("body", [b"", b"<html>502</html>", b"\xff\xfe", b"[" * 100_000, b'{"message": 3}'])
 def test_a_body_that_is_no_status_is_bounded_text(body: bytes) -> None:
     error = errors.refusal("GET", "/api/v1/pods", {}, 502, body, "")
