@@ -169,6 +169,12 @@ def assert_migrated(api: Api, plane: ControlPlane) -> None:
     assert [] == api.list(HOOK_VERSION, HOOK_KIND)
     plane.kubectl().run("apply", "-f", str(CRD))
     for each in api.list("k8s.otterize.com/v2beta1", "ClientIntents"):
+        written_in = {entry["apiVersion"] for entry in each["metadata"].get("managedFields", ())}
+        assert {"k8s.otterize.com/v2beta1", "k8s.otterize.com/v2alpha1"} >= written_in
+        status = {"apiVersion": "k8s.otterize.com/v2beta1", "kind": "ClientIntents", "status": {"mode": "Observe"}}
+        status["metadata"] = {key: each["metadata"][key] for key in ("namespace", "name")}
+        api.apply(status, manager="grapevine", subresource="status", force=True)
+    for each in api.list("k8s.otterize.com/v2beta1", "ClientIntents"):
         api.delete(each)
     assert [] == api.list("k8s.otterize.com/v2beta1", "ClientIntents")
 

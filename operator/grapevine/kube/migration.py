@@ -8,6 +8,7 @@ version"; API reference, Scale, CustomResourceDefinition.
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
 from typing import Any
 from urllib.parse import quote
 
@@ -148,7 +149,22 @@ class Migration:
         except NotFoundError:
             return
 
+    async def _disown(self, plural: str) -> None:
+        """Strike versions that go off the objects' field histories: nothing could be applied to these objects any more.
+
+        Whoever wrote in such a version owns no field then, until they write again.
+        """
+        for each in await self._list_kind(plural):
+            entries = each["metadata"].get("managedFields") or []
+            kept = [entry for entry in entries if str(entry.get("apiVersion")).rpartition("/")[2] in KEPT_VERSIONS]
+            if kept == entries:
+                continue
+            body = {**each, "metadata": {**each["metadata"], "managedFields": kept or [{}]}}
+            with suppress(NotFoundError):
+                await self._session.request("PUT", self._path_of(plural, each), body=body)
+
     async def _replace(self, crd: str) -> None:
+        await self._disown(names.PLURAL)
         ours = read_crd()
         path = f"{_CRDS}/{crd}"
         version = (await self._get(path))["metadata"]["resourceVersion"]
@@ -159,6 +175,7 @@ class Migration:
     async def _trim(self, crd: str) -> None:
         path = f"{_CRDS}/{crd}"
         found = await self._get(path)
+        await self._disown(found["spec"]["names"]["plural"])
         kept = [version for version in found["spec"]["versions"] if version["name"] in KEPT_VERSIONS]
         spec = {**found["spec"], "conversion": {"strategy": "None"}, "versions": kept}
         await self._session.request("PUT", path, body={**found, "spec": spec})
