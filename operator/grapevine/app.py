@@ -31,6 +31,7 @@ from grapevine.kube.intents_writer import ApiIntentsWriter
 from grapevine.kube.lease import Leadership, LeaseLeadership, Unopposed
 from grapevine.kube.named_objects import NamedConfigMap, NamedSecret
 from grapevine.kube.owner_kinds import OwnerKinds
+from grapevine.kube.served_schema import ServedSchema
 from grapevine.kube.session import Session, preflight
 from grapevine.kube.token_review import TokenReviewer
 from grapevine.model.errors import GrapevineError
@@ -113,7 +114,10 @@ async def _serve(settings: OperatorSettings, telemetry_settings: TelemetrySettin
             session, settings.resolver.owner_kinds, pipeline.on_records, _now_ms, pipeline.index.follow_owners
         )
         role = Role(leadership)
-        views = PipelineViews(pipeline, informers.failing, _now_ms, role.lead, owner_kinds.failing)
+        schema = ServedSchema(session, pipeline.on_schema)
+        views = PipelineViews(
+            pipeline, informers.failing, _now_ms, role.lead, owner_kinds.failing, schema_unread=lambda: schema.unread
+        )
         news = NewsAnswers(newsroom, instance)
         ingest = IngestServer(pipeline, instance, dns_pods=pipeline.dns_pods, elsewhere=role.batches_elsewhere)
         tasks = await stack.enter_async_context(asyncio.TaskGroup())
@@ -134,6 +138,7 @@ async def _serve(settings: OperatorSettings, telemetry_settings: TelemetrySettin
                 views.metrics,
                 informers.metrics,
                 owner_kinds.metrics,
+                schema.metrics,
                 ingest.metrics,
                 watch.metrics,
                 leadership.metrics,
@@ -151,6 +156,8 @@ async def _serve(settings: OperatorSettings, telemetry_settings: TelemetrySettin
             stack.push_async_callback(_end, tasks.create_task(serving.run(), name="serving certificate"))
         stack.push_async_callback(_end, tasks.create_task(informers.run(), name="informers"))
         stack.push_async_callback(_end, tasks.create_task(owner_kinds.run(), name="owner kinds"))
+        await schema.look()  # before anything is written
+        stack.push_async_callback(_end, tasks.create_task(schema.run(), name="schema"))
         await informers.wait_synced(SYNC_TIMEOUT_S)
         await owner_kinds.wait_answered(SYNC_TIMEOUT_S)
 

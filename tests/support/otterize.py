@@ -1,4 +1,7 @@
-"""Otterize as a cluster has it: CRDs with versions that go, and its conversion webhook. Shapes, not copies."""
+"""Otterize as a cluster has it: CRDs with versions that go, and its conversion webhook. Shapes, not copies.
+
+What ClientIntents hold in each version is in `otterize_schema`; other kinds take anything here.
+"""
 
 import base64
 import json
@@ -11,6 +14,7 @@ from threading import Thread
 import yaml
 from tests.support.api import Object
 from tests.support.objects import CRD
+from tests.support.otterize_schema import INTENTS_SCHEMAS
 from tests.support.tls import a_pair, server_context
 
 OURS: Object = yaml.safe_load(CRD.read_text())
@@ -33,8 +37,12 @@ def otterizes_crd(
     storage: str = "v2alpha1",
     client_config: Object = SERVICE_CONFIG,
     versions: Sequence[str] = VERSIONS,
+    is_lax: bool = True,
 ) -> Object:
-    """Return a CRD shaped as Otterize's: more versions than ours, and a webhook that converts between them."""
+    """Return a CRD shaped as Otterize's: more versions than ours, and a webhook that converts between them.
+
+    `is_lax` takes any field; otherwise ClientIntents have the documented ones alone.
+    """
     return {
         "apiVersion": OURS["apiVersion"],
         "kind": OURS["kind"],
@@ -47,7 +55,15 @@ def otterizes_crd(
                 "strategy": "Webhook",
                 "webhook": {"conversionReviewVersions": ["v1"], "clientConfig": client_config},
             },
-            "versions": [{**_LAX, "name": name, "storage": name == storage} for name in versions],
+            "versions": [
+                {
+                    **_LAX,
+                    "name": name,
+                    "storage": name == storage,
+                    **({} if is_lax else {"schema": {"openAPIV3Schema": INTENTS_SCHEMAS[name]}}),
+                }
+                for name in versions
+            ],
         },
     }
 

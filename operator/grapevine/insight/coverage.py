@@ -100,6 +100,34 @@ def writes_refused(facts: Facts) -> Finding:
     )
 
 
+def status_not_kept(facts: Facts) -> Finding:
+    """Judge whether the CRD that is served keeps all that is written."""
+    code, kept = "StatusNotKept", facts.kept
+    if facts.schema_unread:
+        means = (
+            "it is taken for Grapevine's own, or for what it was; a field it has not would be refused, object by object"
+        )
+        return Finding(code, Level.UNKNOWN, f"the CRD's schema cannot be read: {facts.schema_unread}", means)
+    if not kept.lacking:
+        return Finding(code, Level.OK, "the CRD keeps all of a status")
+    if kept.is_ours:
+        return Finding(
+            code,
+            Level.WARNING,
+            f"the CRD is older than this operator: it keeps no status field {some(kept.lacking)}",
+            "all else is written; what those hold is not shown, and is forgotten when the operator restarts",
+            "kubectl apply --server-side --force-conflicts -f crds/clientintents.yaml (Helm does not upgrade a CRD)",
+        )
+    return Finding(
+        code,
+        Level.WARNING,
+        "the CRD is not Grapevine's (Otterize's, most likely): it has no place for what was observed",
+        "objects are discovered with their spec alone: no status, conditions, evidence or age; a restart keeps the "
+        "targets and forgets the rest. What reads these objects may enforce them, as Otterize's operator does",
+        "grapevine migrate --from-otterize; or, beside an operator that enforces, GRAPEVINE_WRITE_POLICY=observe",
+    )
+
+
 def clients_unmapped(facts: Facts) -> Finding:
     """Judge how many of the client addresses are a pod's."""
     code = "ClientsUnmapped"

@@ -15,6 +15,7 @@ _CHECKS: Mapping[str, Callable[[Facts], Finding]] = {
     "ObjectsUnread": coverage.objects_unread,
     "OwnersUnread": coverage.owners_unread,
     "WritesRefused": coverage.writes_refused,
+    "StatusNotKept": coverage.status_not_kept,
     "ClientIPMasked": sources.client_ip_masked,
     "ClientsUnmapped": coverage.clients_unmapped,
     "HostNetwork": coverage.host_network,

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from grapevine.insight.blind_spots import Sender, Whose
+from grapevine.intents.kept import KeptStatus
 from grapevine.model.account import Account
 from grapevine.model.rbac import Refusal
 
@@ -63,6 +64,10 @@ class Facts:
     """Kinds of owners that were asked for and cannot be followed now, as they were asked for."""
     refused_writes: tuple[int, str] = (0, "")
     """Clients whose object cannot be written, and why the last of them."""
+    kept: KeptStatus = field(default_factory=KeptStatus)
+    """What the cluster's schema keeps of a status."""
+    schema_unread: str = ""
+    """Why that is not known; empty where it is."""
     lead: Lead = Lead.OURS
 
 

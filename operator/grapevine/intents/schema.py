@@ -19,6 +19,7 @@ class Scalar(StrEnum):
 
     TEXT = "text"
     INTEGER = "a whole number"
+    TRUTH = "true or false"
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +37,8 @@ class Items:
 
 
 Shape: TypeAlias = Fields | Items | Scalar
+
+_TYPES: Mapping[Scalar, type] = {Scalar.TEXT: str, Scalar.INTEGER: int, Scalar.TRUTH: bool}
 
 _TEXTS = Items(Scalar.TEXT)
 HTTP = Items(Fields({"path": Scalar.TEXT, "methods": _TEXTS}))
@@ -114,8 +117,7 @@ def fitted(value: object, shape: Shape, path: str, unknown: list[str]) -> Any:  
         if not isinstance(value, list | tuple):
             raise PermanentInputError(f"{path} must be a list, not {_short(value)}")
         return [fitted(each, shape.of, f"{path}[{number}]", unknown) for number, each in enumerate(value)]
-    is_right = isinstance(value, str) if shape is Scalar.TEXT else type(value) is int
-    if not is_right:
+    if type(value) is not _TYPES[shape]:
         remedy = ": put it in quotes" if shape is Scalar.TEXT and isinstance(value, bool | int | float) else ""
         raise PermanentInputError(f"{path} must be {shape}, not {_short(value)}{remedy}")
     return value

@@ -9,6 +9,7 @@ from grapevine.graph.store import GraphStore
 from grapevine.insight.explain import Explainer
 from grapevine.insight.service_facts import ServiceFacts
 from grapevine.intents.build import build_intents
+from grapevine.intents.kept import KeptStatus
 from grapevine.intents.read import read_intents, read_learned_ms, read_observed, read_overflow
 from grapevine.model.edge import DeadDependency, Edge
 from grapevine.model.errors import PermanentInputError, RetryableError
@@ -88,7 +89,10 @@ class Pipeline:
             on_gone=self._on_deleted,
             is_fresh=self._currency.is_current,
             is_unwanted=self._is_unwanted,
+            kept=lambda: self.kept,
         )
+        self.kept = KeptStatus()
+        """What the cluster's schema keeps of a status; all, unless told otherwise."""
         self._upkeep = Upkeep(self.graph, self.index, clock)
         self._batches: asyncio.Queue[tuple[Batch, int]] = asyncio.Queue(settings.ingest.max_queued_batches)
         """Each with the time from which on it may be decided."""
@@ -131,6 +135,14 @@ class Pipeline:
         self._currency.put(is_current)
         if is_current:
             self._reconciler.look_at_held()
+            self.hurry()
+
+    def on_schema(self, kept: KeptStatus) -> None:
+        """Take in what the cluster keeps of a status, and look at every object anew where that is news."""
+        if kept != self.kept:
+            self.kept = kept
+            for actual in self._actual:
+                self._reconciler.enqueue(actual.client)
             self.hurry()
 
     def hurry(self) -> None:

@@ -16,8 +16,8 @@ from grapevine.pipeline.pipeline import Pipeline
 class PipelineViews:
     """Reads a pipeline. `clock` gives milliseconds.
 
-    `refused` tells the kinds the informers cannot follow now, `refused_owners` those that were asked for as owners, and
-    `lead` which replica leads.
+    `refused` tells the kinds the informers cannot follow now, `refused_owners` those that were asked for as owners,
+    `lead` which replica leads, and `schema_unread` why the schema of ClientIntents is not known, if it is not.
     """
 
     def __init__(
@@ -27,11 +27,13 @@ class PipelineViews:
         clock: Callable[[], int],
         lead: Callable[[], Lead] = lambda: Lead.OURS,
         refused_owners: Callable[[], Mapping[str, Refusal]] = dict,
+        schema_unread: Callable[[], str] = str,
     ) -> None:
         self._pipeline = pipeline
         self._lead = lead
         self._refused = refused
         self._refused_owners = refused_owners
+        self._schema_unread = schema_unread
         self._clock = clock
 
     def explain(self, namespace: str, name: str, kind: str, asked: str) -> Explanation:
@@ -60,6 +62,8 @@ class PipelineViews:
                 node_resolvers=spots.node_resolvers(),
                 accounts=self.accounts(),
                 refused_writes=pipeline.refused_writes(),
+                kept=pipeline.kept,
+                schema_unread=self._schema_unread(),
                 lead=self._lead(),
                 domain=pipeline.domain,
                 zones=dict(pipeline.intake.zones),

@@ -18,6 +18,7 @@ The object in force (`reconcile.actual`) is the first of a workload's objects.
 | a person's             | anything                       | any         | any   | never the spec; status if it differs |
 | either, status equal   | moved far enough               | any         | any   | apply status                         |
 | either, status equal   | moved less                     | any         | any   | none, or what is held                |
+| either                 | any status                     | any         | any   | none where the schema is not ours    |
 
 | another object of the same workload | policy        | fresh | next change                             |
 |-------------------------------------|---------------|-------|-----------------------------------------|
@@ -26,14 +27,16 @@ The object in force (`reconcile.actual`) is the first of a workload's objects.
 
 *Unwanted*: a person deleted the discovered object lately, or the workload says so (`reconcile.absences`). *Fresh*: the
 map was rebuilt from the cluster and follows it, so what is missing from it is missing. *Moved far enough*: `lastSeen`,
-or the time heard in vain, is behind by its refresh interval. What is held is reported, not forgotten.
+or the time heard in vain, is behind by its refresh interval. What is held is reported, not forgotten. A status is the
+part of it that the cluster's schema keeps (`intents.kept`).
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from grapevine.intents.declared import is_same_target
+from grapevine.intents.kept import KeptStatus
 from grapevine.intents.render import render_conflict, render_object, render_spec, render_status
 from grapevine.intents.resource import digest, object_name, status_digest
 from grapevine.model.intents import ActualIntents, DesiredIntents
@@ -93,6 +96,8 @@ class Circumstances:
     now_ms: int
     refresh_ms: int
     """How far `status.lastSeen` may be behind; ≥ 1."""
+    kept: KeptStatus = field(default_factory=KeptStatus)
+    """What the cluster keeps of a status."""
 
 
 def next_change(
@@ -142,17 +147,22 @@ def _of_spec(
 
 
 def _of_status(desired: DesiredIntents, actual: ActualIntents, around: Circumstances) -> ApplyStatus | None:
+    if not around.kept.is_ours:
+        return None
     if actual.discovered and not desired.observed and not desired.retired:
         return None  # nothing is known yet; what is written there was
-    resource = render_status(desired, actual, around.now_ms)
-    heard_ms = max((item.age.heard_ms for item in desired.observed), default=0)
-    is_due = (
-        desired.last_ms - actual.status_last_ms >= around.refresh_ms
-        or abs(heard_ms - actual.status_heard_ms) >= _HEARD_REFRESHES * around.refresh_ms
-    )
-    if is_due or status_digest(resource["status"]) != actual.status_digest:
+    resource = around.kept.fit(render_status(desired, actual, around.now_ms))
+    if _has_moved(desired, actual, around) or status_digest(resource["status"]) != actual.status_digest:
         return ApplyStatus(resource)
     return None
+
+
+def _has_moved(desired: DesiredIntents, actual: ActualIntents, around: Circumstances) -> bool:
+    """Tell whether what always moves has moved far enough; what the cluster does not keep is never behind."""
+    heard_ms = max((item.age.heard_ms for item in desired.observed), default=0)
+    seen_for_ms = desired.last_ms - actual.status_last_ms if around.kept.keeps("lastSeen") else 0
+    heard_for_ms = abs(heard_ms - actual.status_heard_ms) if around.kept.keeps("observed[].heardSeconds") else 0
+    return seen_for_ms >= around.refresh_ms or heard_for_ms >= _HEARD_REFRESHES * around.refresh_ms
 
 
 def _of_others(
@@ -161,7 +171,9 @@ def _of_others(
     for other in others:
         if other.discovered and not in_force.discovered and around.policy is WritePolicy.SYNC and around.is_fresh:
             return Delete(other)
-        resource = render_conflict(other, in_force, around.now_ms)
+        if not around.kept.is_ours:
+            continue
+        resource = around.kept.fit(render_conflict(other, in_force, around.now_ms))
         if status_digest(resource["status"]) != other.status_digest:
             return ApplyStatus(resource)
     return None

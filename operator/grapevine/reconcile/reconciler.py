@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Callable
 from contextlib import suppress
 
+from grapevine.intents.kept import KeptStatus
 from grapevine.model.errors import PermanentInputError, RetryableError
 from grapevine.model.intents import ActualIntents, DesiredIntents
 from grapevine.model.metric import Metric
@@ -54,10 +55,12 @@ class Reconciler:
         on_gone: Callable[[ActualIntents], None] = lambda _: None,
         is_fresh: Callable[[], bool] = lambda: True,
         is_unwanted: Callable[[DesiredIntents], bool] = lambda _: False,
+        kept: Callable[[], KeptStatus] = KeptStatus,
     ) -> None:
         """Take what to ask and whom to tell.
 
-        `on_gone` is told of objects found deleted by somebody else; `is_fresh` and `is_unwanted` are as in the plan.
+        `on_gone` is told of objects found deleted by somebody else; `is_fresh`, `is_unwanted` and `kept` are as in the
+        plan.
         """
         self._desired_of = desired_of
         self._actual = actual
@@ -68,6 +71,7 @@ class Reconciler:
         self._on_gone = on_gone
         self._is_fresh = is_fresh
         self._is_unwanted = is_unwanted
+        self._kept = kept
         self._queue: KeyQueue[WorkloadRef] = KeyQueue(coalesce_ms=settings.coalesce_ms)
         self._pace = Pace(per_s=settings.writes_per_s, burst=settings.write_burst)
         self._wake = asyncio.Event()
@@ -225,6 +229,7 @@ class Reconciler:
             is_unwanted=self._is_unwanted(desired),
             now_ms=self._clock(),
             refresh_ms=max(self._settings.refresh_ms, self._settings.refresh_share_ms * len(self._actual)),
+            kept=self._kept(),
         )
         objects = self._actual.objects_of(client)
         return next_change(

@@ -10,6 +10,7 @@ from grapevine.insight.blind_spots import WINDOW_MS, BlindSpots, Sender, Whose
 from grapevine.insight.doctor import CODES, judge
 from grapevine.insight.facts import Facts, Lead
 from grapevine.insight.sources import LOSSES
+from grapevine.intents.kept import KeptStatus
 from grapevine.model.account import Account
 from grapevine.model.finding import Finding, Level
 from grapevine.model.rbac import RbacRule, Refusal
@@ -78,6 +79,9 @@ def test_a_replica_that_follows_knows_who_leads_and_what_it_can_read_and_no_more
         ("OwnersUnread", Level.NOTE, replace(HEALTHY, unread_owners={"Rollout.argoproj.io": 2})),
         ("OwnersUnread", Level.WARNING, replace(HEALTHY, refused_owners={"argoproj.io/v1/Rollout": Refusal("404")})),
         ("WritesRefused", Level.WARNING, replace(HEALTHY, refused_writes=(3, "403"))),
+        ("StatusNotKept", Level.WARNING, replace(HEALTHY, kept=KeptStatus(lacking=("summary.dead",)))),
+        ("StatusNotKept", Level.WARNING, replace(HEALTHY, kept=KeptStatus(lacking=("conditions", "observed")))),
+        ("StatusNotKept", Level.UNKNOWN, replace(HEALTHY, schema_unread="403")),
         ("ClientIPMasked", Level.WARNING, replace(HEALTHY, senders=(TOLD,), dns_caches=(CACHE,))),
         ("ClientIPMasked", Level.WARNING, replace(HEALTHY, senders=(TOLD,), node_resolvers=frozenset({LINK_LOCAL}))),
         ("Unaccounted", Level.WARNING, replace(HEALTHY, accounts={"lookups": Account(3, 0, {"edge": 2})})),

@@ -4,11 +4,15 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+import yaml
 from tests.support.builders import T0, an_edge, an_object, desired_of, to_workload
+from tests.support.objects import CRD
 
+from grapevine.intents.kept import KeptStatus, kept_status
 from grapevine.intents.read import read_intents
 from grapevine.intents.render import render_conflict, render_spec, render_status
 from grapevine.intents.resource import status_digest
+from grapevine.model.age import Age
 from grapevine.model.edge import DeadDependency
 from grapevine.model.intents import ActualIntents, DesiredIntents
 from grapevine.model.workload import WorkloadRef
@@ -198,3 +202,56 @@ def test_of_two_objects_of_a_person_none_is_deleted() -> None:
     mine = written(CART, discovered=False)
 
     assert isinstance(plan(CART, mine, written(CART, name="b", discovered=False), around=SYNC), ApplyStatus)
+
+
+# --- what the cluster's schema keeps
+
+
+def stored(desired: DesiredIntents, kept: KeptStatus) -> ActualIntents:
+    """Return the object as a cluster that keeps that much of a status has it once it was written."""
+    resource: dict[str, Any] = {**an_object("web"), "spec": render_spec(desired)}
+    status = kept.fit(render_status(desired, read_intents(resource), T0))["status"]
+    return read_intents({**resource, "status": status})
+
+
+def a_schema(*without: str) -> KeptStatus:
+    """Return what our own schema keeps without some fields, by their paths below `status`."""
+    schema = yaml.safe_load(CRD.read_text())["spec"]["versions"][0]["schema"]["openAPIV3Schema"]
+    for path in without:
+        of = schema["properties"]["status"]
+        *above, name = path.split(".")
+        for each in above:
+            of = of["properties"][each.removesuffix("[]")]
+            of = of["items"] if each.endswith("[]") else of
+        del of["properties"][name]
+    return kept_status(schema)
+
+
+@pytest.mark.parametrize("path", ["lastSeen", "summary.overflow", "observed[].heardSeconds", "observed[].target"])
+def test_a_field_that_is_not_kept_is_not_written_and_its_absence_is_no_difference(path: str) -> None:
+    kept = a_schema(path)
+    desired = desired_of(
+        [an_edge(to_workload("cart"), last_ms=T0 + REFRESH_MS, age=Age(("packet",), 0, 60 * REFRESH_MS))]
+    )
+    around = replace(AROUND, kept=kept)
+    actual = stored(desired, kept)
+    fresh = replace(actual, status_digest="", status_last_ms=0)
+
+    change = plan(desired, fresh, around=around)
+
+    assert (path,) == kept.lacking
+    assert isinstance(change, ApplyStatus)
+    assert change.resource["status"] == kept.fit(render_status(desired, fresh, T0))["status"]
+    assert plan(desired, actual, around=around) is None
+
+
+@pytest.mark.parametrize("without", ["observed", "conditions"])
+def test_a_status_that_is_not_ours_is_never_written(without: str) -> None:
+    around = replace(SYNC, kept=a_schema(without))
+    mine = read_intents(an_object("mine", discovered=False, created="2023-11-14T22:13:20Z"))
+    second = read_intents(an_object("second", discovered=False, created="2023-11-14T22:13:21Z"))
+
+    assert isinstance(plan(CART, around=around), Create)
+    assert isinstance(plan(BOTH, written(CART), around=around), ApplySpec)
+    assert plan(CART, replace(written(CART), status_digest=""), around=around) is None
+    assert plan(CART, mine, second, around=around) is None
