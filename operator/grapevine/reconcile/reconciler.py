@@ -7,6 +7,7 @@ from collections.abc import Callable
 from contextlib import suppress
 
 from grapevine.intents.kept import KeptStatus
+from grapevine.intents.resource import digest, status_digest
 from grapevine.model.errors import PermanentInputError, RetryableError
 from grapevine.model.intents import ActualIntents, DesiredIntents
 from grapevine.model.metric import Metric
@@ -26,16 +27,13 @@ from grapevine.reconcile.plan import (
 )
 from grapevine.reconcile.ports import IntentsWriter
 from grapevine.reconcile.queue import KeyQueue
+from grapevine.reconcile.refusals import Refusals
 from grapevine.settings import ReconcileSettings
 
 logger = logging.getLogger(__name__)
 
 _MAX_CHANGES = 8
 """Changes to one object in one go; a plan needs two, and two more each time the map changes under a write."""
-_REFUSED_AGAIN_MS = 5_000
-"""Pause after the first refusal: an API server that has just started refuses what it allows a second later."""
-_REFUSED_AFTER_MS = 60_000
-"""Pause after an object was refused again: its input may be mended, so it is tried again, rarely."""
 _IDLE_S = 1.0
 _WARN_EVERY_MS = 60_000
 
@@ -72,12 +70,12 @@ class Reconciler:
         self._is_fresh = is_fresh
         self._is_unwanted = is_unwanted
         self._kept = kept
-        self._queue: KeyQueue[WorkloadRef] = KeyQueue(coalesce_ms=settings.coalesce_ms)
+        self._queue: KeyQueue[WorkloadRef] = KeyQueue(
+            coalesce_ms=settings.coalesce_ms, group_of=lambda client: client.namespace
+        )
         self._pace = Pace(per_s=settings.writes_per_s, burst=settings.write_burst)
         self._wake = asyncio.Event()
-        self._refusals: dict[WorkloadRef, int] = {}
-        """Clients whose newest write was refused, and how often in a row."""
-        self._last_refusal = ""
+        self._refusals = Refusals()
         self._held: dict[WorkloadRef, str] = {}
         """Clients for which something would be to do and may not be, and why."""
         self._warned_ms: dict[str, int] = {}
@@ -115,7 +113,7 @@ class Reconciler:
 
     def refused(self) -> tuple[int, str]:
         """Return how many clients' newest write was refused, and why the last one was; none, and the text is old."""
-        return len(self._refusals), self._last_refusal
+        return self._refusals.told()
 
     def metrics(self) -> list[Metric]:
         """Return the loop's own measurements."""
@@ -139,15 +137,16 @@ class Reconciler:
     async def run(self) -> None:
         """Work until cancelled."""
         async with asyncio.TaskGroup() as tasks:
-            for _ in range(self._settings.workers):
-                tasks.create_task(self._work())
+            for number in range(self._settings.workers):
+                # What failed may hang until its timeout again, in a namespace's webhook: half of the workers keep off.
+                tasks.create_task(self._work(failed_too=2 * number < self._settings.workers))
 
     async def flush(self, timeout_s: float) -> bool:
         """Hurry what waits; return whether everything was written within `timeout_s`. `run` must be running.
 
         What is refused once more is not waited for: trying again changes nothing before somebody mends it.
         """
-        self._refusals.clear()
+        self._refusals.forgive()
         try:
             async with asyncio.timeout(timeout_s):
                 while len(self._queue) > len(self._refusals):
@@ -157,21 +156,20 @@ class Reconciler:
             return False
         return not len(self._queue)
 
-    async def _work(self) -> None:
+    async def _work(self, *, failed_too: bool) -> None:
         while True:
-            client = self._queue.take(self._clock())
+            client = self._queue.take(self._clock(), failed_too=failed_too)
             if client is None:
-                await self._wait()
+                await self._wait(self._queue.next_due_ms(failed_too=failed_too))
                 continue
             is_done, after_ms = await self._settle(client)
             self._queue.finish(client, self._clock(), is_done=is_done, after_ms=after_ms)
             # What is refused for good must not keep other workloads' batches from being called durable.
-            if self._refusals.get(client, 0) > 1 or not self._queue.holds(client):
+            if self._refusals.is_final(client) or not self._queue.holds(client):
                 self._on_written(client)
 
-    async def _wait(self) -> None:
+    async def _wait(self, due_ms: int | None) -> None:
         self._wake.clear()
-        due_ms = self._queue.next_due_ms()
         idle_s = _IDLE_S if due_ms is None else min(max(due_ms - self._clock(), 1) / 1000, _IDLE_S)
         try:
             async with asyncio.timeout(idle_s):
@@ -181,30 +179,30 @@ class Reconciler:
 
     async def _settle(self, client: WorkloadRef) -> tuple[bool, int]:
         """Write until the plan is empty; return whether it is, and how long to wait before the next try."""
-        refusals = self._refusals.pop(client, 0)
         change: Change | None = None
         try:
             for _ in range(_MAX_CHANGES):
                 plan = self._plan(client)
                 if plan is None or isinstance(plan, Held):
                     self._note_held(client, plan)
+                    self._refusals.settled(client, has_written=change is not None)
                     return True, 0
+                _expect_progress(change, plan)
                 change = plan
                 if wait_s := self._pace.take_turn(self._clock()):
                     await asyncio.sleep(wait_s)
                 await self._write(change)
         except RetryableError as e:
             self.writes["retried"] += 1
+            self._refusals.failed(client, str(e))
             self._warn("ClientIntents not written, will retry", client, e)
             if change is not None:
                 await self._read_again(change)
             return False, int((e.after_s or 0) * 1000)
         except PermanentInputError as e:
             self.writes["refused"] += 1
-            self._refusals[client] = refusals + 1
-            self._last_refusal = str(e)
             self._warn("ClientIntents refused", client, e)
-            return False, _REFUSED_AFTER_MS if refusals else _REFUSED_AGAIN_MS
+            return False, self._refusals.refused(client, str(e))
         self._warn("ClientIntents keeps changing under us, will retry", client, None)
         return False, 0
 
@@ -260,3 +258,28 @@ class Reconciler:
         if now_ms - self._warned_ms.get(message, -_WARN_EVERY_MS) >= _WARN_EVERY_MS:
             self._warned_ms[message] = now_ms
             logger.warning(message, extra={"workload": str(client), "error": str(error or "")})
+
+
+def _expect_progress(before: Change | None, change: Change) -> None:
+    """Check that what is to be written is not what was written just now.
+
+    Raises:
+        PermanentInputError: it is: something between us and the store changes it, and would do so for ever.
+    """
+    if before is not None and (said := _said(change)) and said == _said(before):
+        meta = change.resource["metadata"] if not isinstance(change, Delete) else {}
+        raise PermanentInputError(
+            f"ClientIntents {meta.get('namespace')}/{meta.get('name')} was written, and its {said[0]} reads otherwise: "
+            "a mutating admission webhook or policy changes it"
+        )
+
+
+def _said(change: Change) -> tuple[str, str] | None:
+    """Return which part of an object a change is to make, and its digest; None for a deletion."""
+    match change:
+        case Create(resource) | ApplySpec(resource):
+            return "spec", digest(resource["spec"])
+        case ApplyStatus(resource):
+            return "status", digest([resource["metadata"]["name"], status_digest(resource["status"])])
+        case Delete():
+            return None

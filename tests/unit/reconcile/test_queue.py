@@ -141,3 +141,43 @@ def test_the_memory_of_paces_is_bounded_by_their_age() -> None:
         queue.finish(f"k{n}", n, is_done=True)
 
     assert len(queue._done_ms) < 5_000
+
+
+def test_who_leaves_out_what_failed_leaves_out_its_whole_group() -> None:
+    queue: KeyQueue[str] = KeyQueue(coalesce_ms=0, backoff_ms=500, group_of=lambda key: key[0])
+    for key in ("a1", "a2", "b1"):
+        queue.add(key, 0)
+    queue.take(0)
+    queue.finish("a1", 0, is_done=False)
+
+    assert ["b1", None] == [queue.take(1, failed_too=False) for _ in range(2)]
+    assert (None, 0) == (queue.next_due_ms(failed_too=False), queue.next_due_ms())
+    assert ["a2", "a1", None] == [queue.take(500) for _ in range(3)]
+
+
+def test_a_group_is_out_of_trouble_once_the_last_of_it_succeeds() -> None:
+    queue: KeyQueue[str] = KeyQueue(coalesce_ms=0, backoff_ms=500, group_of=lambda key: key[0])
+    for key in ("a1", "a2", "a3"):
+        queue.add(key, 0)
+    for key in ("a1", "a2"):
+        queue.take(0)
+        queue.finish(key, 0, is_done=False)
+    queue.take(500)
+    queue.finish("a3", 500, is_done=True)
+    for _ in range(2):
+        before = queue.take(500, failed_too=False)
+        queue.finish(str(queue.take(500)), 500, is_done=True)
+        assert before is None
+
+    queue.add("a1", 500)
+    assert "a1" == queue.take(500, failed_too=False)
+
+
+def test_hurry_ends_all_suspicion() -> None:
+    queue = a_queue()
+    queue.add("k", 0)
+    queue.take(0)
+    queue.finish("k", 0, is_done=False)
+    queue.hurry(1)
+
+    assert "k" == queue.take(1, failed_too=False)

@@ -1,6 +1,7 @@
 """The loop, with a writer that fails on request. No time passes: the clock is the test's."""
 
 import asyncio
+from collections import Counter
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
@@ -11,7 +12,7 @@ from tests.support.fake_writer import FakeWriter
 from tests.support.loop import until
 
 from grapevine.model.errors import PermanentInputError, RetryableError
-from grapevine.model.intents import DesiredIntents
+from grapevine.model.intents import ActualIntents, DesiredIntents
 from grapevine.model.workload import WorkloadRef
 from grapevine.reconcile.actual import ActualStore
 from grapevine.reconcile.reconciler import Reconciler
@@ -201,3 +202,50 @@ async def test_a_failed_write_reads_the_object_again(rig: Rig) -> None:
         assert await rig.reconciler.flush(5)
 
     assert [call for call, _ in rig.writer.calls] == ["create", "status"]
+
+
+async def test_what_hangs_again_in_one_namespace_holds_no_other_up(rig: Rig) -> None:
+    hung = [a_workload(f"hung-{n}", namespace="hung") for n in range(8)]
+    tries: Counter[str] = Counter()
+    rig.targets |= {client: ["x"] for client in hung}
+
+    async def before_write(_: str, resource: Mapping[str, Any]) -> None:
+        if resource["metadata"]["namespace"] == "hung":
+            tries[resource["metadata"]["name"]] += 1
+            if tries[resource["metadata"]["name"]] > 1:
+                await asyncio.Event().wait()
+            raise RetryableError("the webhook did not answer")
+
+    rig.writer.before_write = before_write
+    for client in hung:
+        rig.reconciler.enqueue(client)
+    async with rig.running():
+        await until(lambda: rig.reconciler.writes["retried"] == len(hung))
+        rig.now_ms += 60_000
+        rig.reconciler.enqueue(hung[0])  # wakes the loop
+        await until(lambda: max(tries.values()) > 1)
+        rig.reconciler.enqueue(WEB)
+        await until(lambda: WEB in rig.written)
+
+    assert rig.spec_of("web") == ["x"]
+
+
+@pytest.mark.parametrize("part", ["spec", "status"])
+async def test_what_is_changed_on_its_way_is_refused_and_not_written_for_ever(rig: Rig, part: str) -> None:
+    write = rig.writer.apply_status if part == "status" else rig.writer.apply
+
+    async def changed(resource: Mapping[str, Any]) -> ActualIntents:
+        meddled = {"mode": "Off"} if part == "status" else {"workload": {"name": "web"}, "targets": []}
+        return await write({**resource, part: meddled})
+
+    if part == "status":
+        rig.writer.apply_status = changed  # type: ignore[method-assign]
+    else:
+        rig.writer.create = rig.writer.apply = changed  # type: ignore[method-assign]
+    rig.reconciler.enqueue(WEB)
+    async with rig.running():
+        await until(lambda: rig.reconciler.writes["refused"] == 1)
+
+    count, reason = rig.reconciler.refused()
+    assert (1, True) == (count, f"its {part} reads otherwise" in reason)
+    assert 2 >= len(rig.writer.calls)
