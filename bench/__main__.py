@@ -12,6 +12,7 @@ PARTS = {
     "dnstap": "Capture, dnstap from a socket, a log a line",
     "live": "Capture, on a node under load",
     "plan": "Plan, in memory",
+    "layout": "The map, as it is drawn",
     "otlp": "Telemetry, to a collector on loopback",
     "operator": "Operator, on a real API server",
 }

@@ -1,0 +1,212 @@
+"""The line of each link between two placed nodes: ends spread along the nodes' sides, nodes in between not crossed."""
+
+import math
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+from grapevine.view.layout import Box
+from grapevine.view.servicemap import Link, NodeRef, Relation
+
+ARROW = 7.0
+"""Length of an arrow's head; the curve ends where it begins."""
+MAX_AROUND = 1_500
+"""Links that are led around nodes; where there are more, lines are too many to be followed anyhow."""
+_INSET = 10.0
+"""Of the corners of a node's side, where no link begins."""
+_MAX_SPREAD = 9.0
+"""Between two links at one side."""
+_NEAR = 70.0
+"""Two nodes one above the other with no more between them are linked straight."""
+_CLEAR = 8.0
+"""Room a link leaves around a node; half of a gap."""
+_LANE = 4.0
+_LANES = 3
+"""Links that pass a node at one side beside each other, LANE apart; more share a lane."""
+_BUCKET = 100.0
+_ROUNDS = 4
+
+Point = tuple[float, float]
+RIGHT, LEFT, BOTTOM, TOP = (1, 0), (-1, 0), (0, 1), (0, -1)
+Side = tuple[int, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """A line of cubic curves, and an arrow's head."""
+
+    start: Point
+    curves: tuple[tuple[Point, Point, Point], ...]
+    """Two control points and the end, of each."""
+    tip: Point
+    """Of the arrow, ARROW beyond the last end; the end itself where there is no head."""
+
+
+def routes(links: Sequence[Link], boxes: Mapping[NodeRef, Box]) -> list[Route]:
+    """Return the line of each link, in their order."""
+    sides = [_sides(link, boxes) for link in links]
+    ports: dict[tuple[NodeRef, Side], list[tuple[float, int, bool]]] = {}
+    for number, (link, (leaves, enters)) in enumerate(zip(links, sides, strict=True)):
+        one, other = boxes[link.client], boxes[link.target]
+        ports.setdefault((link.client, leaves), []).append((_along(other, leaves), number, True))
+        ports.setdefault((link.target, enters), []).append((_along(one, enters), number, False))
+    points: dict[tuple[int, bool], Point] = {}
+    for (ref, side), ends in ports.items():
+        for index, (_, number, is_start) in enumerate(sorted(ends)):
+            points[number, is_start] = _port(boxes[ref], side, index, len(ends))
+    obstacles = _Obstacles(boxes.values() if len(links) <= MAX_AROUND else ())
+    return [
+        _route(points[n, True], points[n, False], *sides[n], ARROW if has_head(link) else 0.0, obstacles)
+        for n, link in enumerate(links)
+    ]
+
+
+def has_head(link: Link) -> bool:
+    """Whether a link has an arrow's head: who is behind a Service is not called by it."""
+    return link.relation is Relation.CALLS
+
+
+def _sides(link: Link, boxes: Mapping[NodeRef, Box]) -> tuple[Side, Side]:
+    """Return the side a link leaves at, and the side it arrives at."""
+    one, other = boxes[link.client], boxes[link.target]
+    if link.client.namespace == link.target.namespace:
+        down, up = other.y - one.bottom, one.y - other.bottom
+        if 0 <= down <= _NEAR:
+            return BOTTOM, TOP
+        if 0 <= up <= _NEAR:
+            return TOP, BOTTOM
+    if other.x >= one.right:
+        return RIGHT, LEFT
+    if one.x >= other.right:
+        return LEFT, RIGHT
+    return RIGHT, RIGHT
+
+
+def _along(box: Box, side: Side) -> float:
+    """Return where a node is in the order of the ends at another's side."""
+    return box.middle if side[0] else box.x + box.width / 2
+
+
+def _port(box: Box, side: Side, index: int, number: int) -> Point:
+    length = (box.height if side[0] else box.width) - 2 * _INSET
+    step = min(_MAX_SPREAD if side[0] else 2 * _MAX_SPREAD, length / max(number - 1, 1))
+    shift = (index - (number - 1) / 2) * step
+    if side[0]:
+        return (box.right if side == RIGHT else box.x), box.middle + shift
+    return box.x + box.width / 2 + shift, (box.bottom if side == BOTTOM else box.y)
+
+
+def _route(start: Point, tip: Point, leaves: Side, enters: Side, head: float, obstacles: "_Obstacles") -> Route:
+    end = (tip[0] + enters[0] * head, tip[1] + enters[1] * head)
+    if leaves == enters:  # one above the other, around the right
+        bend = 30.0 + 0.08 * abs(end[1] - start[1])
+        middle = [((start[0] + bend, start[1]), (end[0] + bend, end[1]), end)]
+    elif leaves[1]:
+        bend = max(14.0, abs(end[1] - start[1]) / 2)
+        middle = [((start[0], start[1] + leaves[1] * bend), (end[0], end[1] + enters[1] * bend), end)]
+    else:
+        points = [start, *_around(start, end, leaves[0], obstacles), end]
+        middle = [_span(one, other) for one, other in pairwise(points)]
+    rounded = tuple((_rounded(first), _rounded(second), _rounded(third)) for first, second, third in middle)
+    return Route(_rounded(start), rounded, _rounded(tip))
+
+
+def _span(one: Point, other: Point) -> tuple[Point, Point, Point]:
+    """Return a curve that begins and ends level."""
+    bend = (other[0] - one[0]) / 2
+    bend = math.copysign(min(abs(bend), 240.0), bend)
+    return (one[0] + bend, one[1]), (other[0] - bend, other[1]), other
+
+
+def _around(start: Point, end: Point, direction: int, obstacles: "_Obstacles") -> list[Point]:
+    """Return points that lead a line past the nodes in its way, in its direction."""
+    points: list[Point] = []
+    for _ in range(_ROUNDS):
+        line = [start, *points, end]
+        hit = next(
+            (
+                (index, box)
+                for index, (one, other) in enumerate(pairwise(line))
+                for box in obstacles.between(one[0], other[0], direction)
+                if _crosses(one, other, box)
+            ),
+            None,
+        )
+        if hit is None:
+            break
+        index, box = hit
+        middle_y = _height(line[index], line[index + 1], box.x + box.width / 2)
+        y = obstacles.free(box, middle_y)
+        near, far = (box.x, box.right) if direction > 0 else (box.right, box.x)
+        points[index:index] = [(near - direction * 2, y), (far + direction * 2, y)]
+    return points
+
+
+def _crosses(one: Point, other: Point, box: Box) -> bool:
+    """Whether a level curve meets a node and the room around it."""
+    low, high = box.y - _CLEAR + 1, box.bottom + _CLEAR - 1
+    if max(one[1], other[1]) <= low or min(one[1], other[1]) >= high:
+        return False
+    return any(low < _height(one, other, x) < high for x in (box.x, box.x + box.width / 2, box.right))
+
+
+def _height(one: Point, other: Point, x: float) -> float:
+    """Return about how high `_span` is at `x`."""
+    share = min(max((x - one[0]) / ((other[0] - one[0]) or 1.0), 0.0), 1.0)
+    return one[1] + (other[1] - one[1]) * share * share * (3 - 2 * share)
+
+
+class _Obstacles:
+    """Nodes by where they are from left to right."""
+
+    def __init__(self, boxes: Iterable[Box]) -> None:
+        self._buckets: dict[int, list[Box]] = {}
+        self._lanes: dict[tuple[float, float], int] = {}
+        self._open: dict[tuple[float, float], list[tuple[float, float]]] = {}
+        for box in boxes:
+            for bucket in range(int(box.x // _BUCKET), int(box.right // _BUCKET) + 1):
+                self._buckets.setdefault(bucket, []).append(box)
+
+    def between(self, start_x: float, end_x: float, direction: int) -> Iterator[Box]:
+        """Yield the nodes that lie between two places, in the direction."""
+        low, high = min(start_x, end_x) + 1, max(start_x, end_x) - 1
+        buckets = range(int(low // _BUCKET), int(high // _BUCKET) + 1)
+        for bucket in buckets if direction > 0 else reversed(buckets):
+            yield from (box for box in self._buckets.get(bucket, ()) if box.x >= low and box.right <= high)
+
+    def free(self, box: Box, wished: float) -> float:
+        """Return the height nearest to the wished one where a node, and those above and below it, can be passed.
+
+        The next that passes there is led a little beside.
+        """
+        key = (box.x, box.right)
+        if key not in self._open:
+            self._open[key] = self._gaps(box)
+        low, high = min(self._open[key], key=lambda gap: max(gap[0] - wished, wished - gap[1]))
+        is_above = wished <= low
+        lanes = min(_LANES, 1 + int((high - low) / _LANE))
+        lane = (box.x, low if is_above else high)
+        taken = self._lanes[lane] = self._lanes.get(lane, -1) + 1
+        shift = _LANE * (taken % lanes)
+        return low + shift if is_above else high - shift
+
+    def _gaps(self, box: Box) -> list[tuple[float, float]]:
+        """Return from where to where a line can pass the nodes above, at and below one, from top to bottom."""
+        buckets = range(int(box.x // _BUCKET), int(box.right // _BUCKET) + 1)
+        near = {
+            (each.y - _CLEAR, each.bottom + _CLEAR)
+            for bucket in buckets
+            for each in self._buckets[bucket]
+            if each.x < box.right and each.right > box.x
+        }
+        gaps = []
+        end = -math.inf
+        for top, bottom in sorted(near):
+            if top >= end:
+                gaps.append((max(end, top - _LANE * _LANES), top) if end > -math.inf else (top - _LANE * _LANES, top))
+            end = max(end, bottom)
+        return [*gaps, (end, end + _LANE * _LANES)]
+
+
+def _rounded(point: Point) -> Point:
+    return round(point[0], 1), round(point[1], 1)

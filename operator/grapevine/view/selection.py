@@ -1,0 +1,151 @@
+"""Which part of the map a person asked for, and what is drawn as one where it would be too much."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+
+from grapevine.intents.selection import WorkloadPattern
+from grapevine.view.servicemap import NAMESPACE, OUTSIDE, Link, Node, NodeRef, Relation, ServiceMap, service_map
+
+MAX_NODES = 600
+"""Most nodes that are drawn one by one."""
+MAX_OUTSIDE = 12
+"""Most names outside the cluster that are drawn one by one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """What was asked for; the default is everything."""
+
+    namespaces: tuple[str, ...] = ()
+    """Links with either end in one of them."""
+    focus: WorkloadPattern | None = None
+    """A workload, with all that leads to it and from it in `depth` calls."""
+    depth: int = 1
+    since_ms: int = 0
+    min_confidence: int = 0
+    states: frozenset[str] = frozenset()
+    """Empty for all."""
+    outside_only: bool = False
+    search: str = ""
+    """A part of a name of either end, or of a name asked for."""
+
+    @property
+    def is_all(self) -> bool:
+        """Whether nothing is left out."""
+        return self == Part(depth=self.depth)
+
+
+def part_of(whole: ServiceMap, part: Part) -> ServiceMap:
+    """Return what was asked for: such links, and their ends. Nodes without links stay only where all was asked for.
+
+    What is behind a Service stays with the Service.
+    """
+    if part.is_all:
+        return whole
+    kept = [link for link in whole.links if link.relation is Relation.CALLS and _is_in(link, part)]
+    focused = set[NodeRef]()
+    if part.focus:
+        focused = {node.ref for node in whole.nodes if matches(part.focus, node.ref)}
+        kept = _around(kept, _behind(whole.links), focused, part.depth)
+    services = {link.target for link in kept}
+    kept += [link for link in _behind(whole.links) if link.client in services]
+    ends = focused | {ref for link in kept for ref in (link.client, link.target)}
+    return service_map((node for node in whole.nodes if node.ref in ends), kept, whole.notes)
+
+
+def matches(pattern: WorkloadPattern, ref: NodeRef) -> bool:
+    """Tell whether a pattern names a node; a name outside the cluster is named whole."""
+    if ref.is_outside:
+        named = f"{pattern.name}.{pattern.namespace}" if pattern.namespace else pattern.name
+        return named.lower() == ref.name.lower()
+    return (
+        pattern.name == ref.name
+        and pattern.namespace in ("", ref.namespace)
+        and (not pattern.kind or ref.kind in ("", pattern.kind))
+    )
+
+
+def join_outside(found: ServiceMap, most: int = MAX_OUTSIDE) -> ServiceMap:
+    """Return the map with all that is outside as one node, where that is more than `most` names."""
+    outside = [node.ref for node in found.nodes if node.ref.is_outside]
+    if len(outside) <= most:
+        return found
+    group = NodeRef("", OUTSIDE, f"{len(outside)} names outside")
+    return _joined(found, lambda ref: group if ref.is_outside else ref, ())
+
+
+def join_namespaces(found: ServiceMap) -> ServiceMap:
+    """Return the map with a node for each namespace, and one for all that is outside; calls inside of one are gone."""
+    inside = sum(not node.ref.is_outside for node in found.nodes)
+    outside = len(found.nodes) - inside
+    group = NodeRef("", OUTSIDE, f"{outside} names outside")
+    note = f"{inside:,} workloads and Services, drawn by namespace"
+
+    def meant(ref: NodeRef) -> NodeRef:
+        return group if ref.is_outside else NodeRef(ref.namespace, NAMESPACE, ref.namespace)
+
+    return _joined(found, meant, (note,))
+
+
+def drawable(found: ServiceMap, most: int = MAX_NODES, most_outside: int = MAX_OUTSIDE) -> ServiceMap:
+    """Return the map as it can be drawn: above `most_outside` names outside as one, above `most` nodes by namespace."""
+    grouped = join_outside(found, most_outside)
+    return grouped if len(grouped.nodes) <= most else join_namespaces(found)
+
+
+def _joined(found: ServiceMap, meant: Callable[[NodeRef], NodeRef], notes: Iterable[str]) -> ServiceMap:
+    sizes: dict[NodeRef, list[Node]] = {}
+    for node in found.nodes:
+        sizes.setdefault(meant(node.ref), []).append(node)
+    nodes = [
+        Node(ref, sum(each.stands_for for each in group), sum(each.dead for each in group))
+        for ref, group in sizes.items()
+    ]
+    moved = (replace(link, client=meant(link.client), target=meant(link.target)) for link in found.links)
+    links = [link for link in moved if link.client != link.target]
+    calls = [link for link in links if link.relation is Relation.CALLS]
+    drawn = {(link.client, link.target) for link in calls}
+    behind = [link for link in links if link.relation is Relation.BEHIND and (link.client, link.target) not in drawn]
+    return service_map(nodes, [*calls, *behind], [*found.notes, *notes])
+
+
+def _is_in(link: Link, part: Part) -> bool:
+    ends = (link.client, link.target)
+    return (
+        (not part.namespaces or any(ref.namespace in part.namespaces for ref in ends))
+        and link.last_ms >= part.since_ms
+        and link.confidence >= part.min_confidence
+        and (not part.states or link.state in part.states)
+        and (not part.outside_only or link.target.is_outside)
+        and (not part.search or _is_found(part.search.lower(), link))
+    )
+
+
+def _is_found(text: str, link: Link) -> bool:
+    ends = (f"{ref.namespace}/{ref.name}".lower() for ref in (link.client, link.target))
+    return any(text in each for each in (*ends, *link.names))
+
+
+def _behind(links: Iterable[Link]) -> list[Link]:
+    return [link for link in links if link.relation is Relation.BEHIND]
+
+
+def _around(calls: list[Link], behind: list[Link], focused: set[NodeRef], depth: int) -> list[Link]:
+    """Return the calls on ways of at most `depth` calls from and to the nodes in focus; a Service is on the way."""
+    kept: dict[tuple[NodeRef, NodeRef], Link] = {}
+    for forward in (True, False):
+        steps: dict[NodeRef, list[Link]] = {}
+        aliases: dict[NodeRef, list[NodeRef]] = {}
+        for link in calls:
+            steps.setdefault(link.client if forward else link.target, []).append(link)
+        for link in behind:
+            one, other = (link.client, link.target) if forward else (link.target, link.client)
+            aliases.setdefault(one, []).append(other)
+        reached, edge = set(focused), set(focused)
+        for _ in range(depth):
+            edge |= {other for ref in edge for other in aliases.get(ref, ())}
+            found = [link for ref in edge for link in steps.get(ref, ())]
+            kept.update({(link.client, link.target): link for link in found})
+            edge = {link.target if forward else link.client for link in found} - reached
+            reached |= edge
+    return list(kept.values())

@@ -1,0 +1,173 @@
+"""The map as a graph of nodes and links, whatever it was read from. Everything sorted, so that equal maps are equal.
+
+Names are as they were seen: whoever writes them somewhere escapes them for that place.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from functools import cached_property
+
+DOMAIN = "Domain"
+"""Kind of a name outside the cluster."""
+SERVICE = "Service"
+NAMESPACE = "Namespace"
+"""Kind of a node that stands for all of a namespace."""
+OUTSIDE = "Outside"
+"""Kind of the node that stands for all that is outside."""
+
+STATES = ("active", "idle", "stale", "declared")
+"""Of a link, the most alive first; `declared`: nobody was seen to do it."""
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class NodeRef:
+    """Identity of a node."""
+
+    namespace: str
+    """Empty for what is outside the cluster."""
+    kind: str
+    """A workload's kind (empty where an annotation names it), or one of the kinds above, or `SQL`, `AWS`, …"""
+    name: str
+
+    @property
+    def is_outside(self) -> bool:
+        """Whether it is outside the cluster."""
+        return not self.namespace
+
+    @property
+    def words(self) -> str:
+        """What a person calls it: `namespace/name`, outside the cluster the name."""
+        return f"{self.namespace}/{self.name}" if self.namespace else self.name
+
+    def __str__(self) -> str:
+        """Return `namespace/Kind/name`, outside the cluster `/Kind/name`: what the API calls a node."""
+        return f"{self.namespace}/{self.kind}/{self.name}"
+
+
+class Relation(StrEnum):
+    """What a link says."""
+
+    CALLS = "calls"
+    BEHIND = "behind"
+    """The target is one of the workloads behind the Service that the link begins at."""
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """One node reaches another, and why that is believed."""
+
+    client: NodeRef
+    target: NodeRef
+    evidence: tuple[str, ...] = ()
+    """As of an edge (`model.edge`); empty where it is declared and was not seen, and for what is behind a Service."""
+    confidence: int = 0
+    """Percent; 0 where nothing was seen."""
+    state: str = "active"
+    """One of STATES."""
+    first_ms: int = 0
+    last_ms: int = 0
+    """0 where nothing was seen."""
+    count: int = 0
+    """Look-ups, at least; connections where there was no look-up."""
+    ports: tuple[int, ...] = ()
+    names: tuple[str, ...] = ()
+    """What was asked for."""
+    sources: tuple[str, ...] = ()
+    """What heard it."""
+    relation: Relation = Relation.CALLS
+    share: int | None = None
+    """Of what is behind a Service: its part of one client's use of that, in percent; None where nothing tells."""
+    stands_for: int = 1
+    """How many calls of the whole map it is."""
+
+    @property
+    def is_connected(self) -> bool:
+        """Whether a connection was seen, and not only a look-up."""
+        return "connection" in self.evidence
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """One thing of the map."""
+
+    ref: NodeRef
+    stands_for: int = 1
+    """How many nodes of the whole map it is."""
+    dead: int = 0
+    """Names it asks for that never resolved."""
+
+
+@dataclass(frozen=True)
+class ServiceMap:
+    """All of it, or a part."""
+
+    nodes: tuple[Node, ...]
+    links: tuple[Link, ...]
+    notes: tuple[str, ...] = ()
+    """What a person must know who looks at it: that something is left out, or joined."""
+
+    @cached_property
+    def outgoing(self) -> Mapping[NodeRef, tuple[Link, ...]]:
+        """Links by client; nothing for a node without any."""
+        return _grouped((link.client, link) for link in self.links)
+
+    @cached_property
+    def incoming(self) -> Mapping[NodeRef, tuple[Link, ...]]:
+        """Links by target."""
+        return _grouped((link.target, link) for link in self.links)
+
+    @property
+    def calls(self) -> int:
+        """How many calls of the whole map its links are."""
+        return sum(link.stands_for for link in self.links if link.relation is Relation.CALLS)
+
+    @property
+    def span_ms(self) -> tuple[int, int]:
+        """First and last time anything of it was seen; zeros where nothing was."""
+        seen = [link for link in self.links if link.last_ms]
+        return min((each.first_ms for each in seen), default=0), max((each.last_ms for each in seen), default=0)
+
+
+def service_map(nodes: Iterable[Node], links: Iterable[Link], notes: Iterable[str] = ()) -> ServiceMap:
+    """Return a map of these, with a node for each end of a link; links between the same two joined."""
+    known = {node.ref: node for node in nodes}
+    joined: dict[tuple[NodeRef, NodeRef, Relation], Link] = {}
+    for link in links:
+        for ref in (link.client, link.target):
+            known.setdefault(ref, Node(ref))
+        key = (link.client, link.target, link.relation)
+        joined[key] = join(joined[key], link) if key in joined else link
+    ordered = sorted(joined, key=lambda key: (key[0], key[1], key[2].value))
+    return ServiceMap(
+        tuple(known[ref] for ref in sorted(known)), tuple(joined[key] for key in ordered), tuple(dict.fromkeys(notes))
+    )
+
+
+def join(one: Link, other: Link) -> Link:
+    """Return what two links of the same ends say together: the surer one's confidence, the livelier one's state."""
+    shares = [each.share for each in (one, other) if each.share is not None]
+    firsts = [each.first_ms for each in (one, other) if each.last_ms]
+    return Link(
+        client=one.client,
+        target=one.target,
+        evidence=tuple(sorted({*one.evidence, *other.evidence})),
+        confidence=max(one.confidence, other.confidence),
+        state=min(one.state, other.state, key=STATES.index),
+        first_ms=min(firsts, default=0),
+        last_ms=max(one.last_ms, other.last_ms),
+        count=one.count + other.count,
+        ports=tuple(sorted({*one.ports, *other.ports})),
+        names=tuple(sorted({*one.names, *other.names})),
+        sources=tuple(sorted({*one.sources, *other.sources})),
+        relation=one.relation,
+        share=max(shares, default=None),
+        stands_for=one.stands_for + other.stands_for,
+    )
+
+
+def _grouped(pairs: Iterable[tuple[NodeRef, Link]]) -> dict[NodeRef, tuple[Link, ...]]:
+    found: dict[NodeRef, list[Link]] = {}
+    for ref, link in pairs:
+        found.setdefault(ref, []).append(link)
+    return {ref: tuple(links) for ref, links in found.items()}
