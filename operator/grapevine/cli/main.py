@@ -85,6 +85,8 @@ _COMMANDS = {
     "list": _Command("grapevine.cli.list", "say who calls whom, from a cluster or from files"),
     "export": _Command("grapevine.cli.export", "write ClientIntents as manifests, from a cluster or from files"),
     "diff": _Command("grapevine.cli.diff", "say what two sets of ClientIntents say differently"),
+    "visualize": _Command("grapevine.cli.visualize", "draw the map: SVG, PNG, PDF, DOT, Mermaid, D2, GraphML, CSV"),
+    "snapshot": _Command("grapevine.cli.snapshot", "keep the map as it is now in a file"),
     "convert": _Command("grapevine.cli.convert", "bring Otterize's older manifests to v2beta1"),
     "migrate": _Command("grapevine.cli.migrate", "take over ClientIntents from Otterize"),
     "explain": _Command("grapevine.cli.explain", "say why a workload reaches a target, or why not"),

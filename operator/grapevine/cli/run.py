@@ -17,8 +17,10 @@ from grapevine.cli.findings import finding_lines
 from grapevine.cli.intents_table import intents_table
 from grapevine.cli.map_arguments import add_map_arguments, map_flags
 from grapevine.cli.report import blind_lines, edge_lines, input_line
+from grapevine.cli.snapshot import snapshot_text
 from grapevine.export.settings import TelemetrySettings, telemetry_settings
 from grapevine.kube.directory import IntentsDirectory
+from grapevine.kube.manifests import write_text
 from grapevine.kube.snapshot import read_pod_events, read_snapshot
 from grapevine.model.errors import GrapevineError, RetryableError
 from grapevine.pipeline import Pipeline
@@ -71,6 +73,12 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         "--pod-events", type=Path, metavar="FILE", help="the pods' watch events as JSON lines: finished pods get a name"
     )
     parser.add_argument("--out", required=True, type=Path, metavar="DIR", help="where the ClientIntents files go")
+    parser.add_argument(
+        "--snapshot",
+        type=Path,
+        metavar="FILE",
+        help="write the objects with all that was seen, for `grapevine visualize`",
+    )
     add_map_arguments(parser)
     parser.add_argument("--doctor", action="store_true", help="say as well what this map does not see")
     parser.add_argument(
@@ -116,6 +124,8 @@ def run(args: argparse.Namespace) -> int:
         print("", *explanation_lines(to_json(explanation)), sep="\n")
     if telemetry:
         print("", asyncio.run(_send(pipeline, settings, telemetry)), sep="\n")
+    if args.snapshot:
+        write_text(args.snapshot, snapshot_text(seen))
     left = len(before - {(o["metadata"]["namespace"], o["metadata"]["name"]) for o in seen})
     print(f"\n{len(seen)} ClientIntents in {args.out}/" + (f", {left} more from earlier runs" if left else ""))
     print(_NEXT.format(out=args.out, example=seen[0]["metadata"]["name"] if seen else "NAME"))

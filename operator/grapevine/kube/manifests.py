@@ -118,10 +118,19 @@ def write_text(file: Path, text: str) -> None:
     Raises:
         PermanentInputError: it cannot be written.
     """
+    write_bytes(file, text.encode())
+
+
+def write_bytes(file: Path, content: bytes) -> None:
+    """Write a file of anything, as a whole or not at all; its directory is made where it is missing.
+
+    Raises:
+        PermanentInputError: it cannot be written.
+    """
     unfinished = file.with_name(file.name + ".new")
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
-        unfinished.write_text(text, encoding="utf-8")
+        unfinished.write_bytes(content)
         unfinished.replace(file)
     except OSError as error:
         raise PermanentInputError(f"{file} cannot be written: {error.strerror}") from error
