@@ -24,6 +24,7 @@ from grapevine.ingest.authentication import Authenticator
 from grapevine.ingest.rotation import Schedule
 from grapevine.ingest.server import IngestServer
 from grapevine.kube.election import Replica
+from grapevine.kube.event_writer import EventWriter
 from grapevine.kube.fence import FencedSession
 from grapevine.kube.informer import Informers
 from grapevine.kube.intents_list import list_intents
@@ -96,10 +97,13 @@ async def _serve(settings: OperatorSettings, telemetry_settings: TelemetrySettin
             extra={"version": __version__, "server": session.server, "kubernetes": version, "instance": instance},
         )
         leadership = _leadership(session, settings.election)
-        writer = ApiIntentsWriter(FencedSession(session, leadership.left_s))
+        fenced = FencedSession(session, leadership.left_s)
+        writer = ApiIntentsWriter(fenced)
+        reporter = settings.election.pod if settings.election else instance
+        events = EventWriter(fenced, reporter, _now_ms, is_on=settings.events)
         registrable_of = registrable_domains() if settings.resolver.groups_by_suffix else None
-        newsroom = Newsroom(_now_ms)
-        pipeline = Pipeline(settings, writer, _now_ms, registrable_of, newsroom.tell)
+        newsroom = Newsroom(_now_ms, [events.tell_new_edge])
+        pipeline = Pipeline(settings, writer, _now_ms, registrable_of, newsroom.tell, events.tell_status)
         informers = Informers(
             session,
             settings.resolver.override_annotations,
@@ -135,6 +139,7 @@ async def _serve(settings: OperatorSettings, telemetry_settings: TelemetrySettin
                 pipeline.metrics,
                 newsroom.metrics,
                 news.metrics,
+                events.metrics,
                 views.metrics,
                 informers.metrics,
                 owner_kinds.metrics,
@@ -184,6 +189,7 @@ async def _serve(settings: OperatorSettings, telemetry_settings: TelemetrySettin
             await telemetry.open()
             stack.push_async_callback(_end, tasks.create_task(telemetry.run(), name="telemetry"))
 
+        stack.push_async_callback(_end, tasks.create_task(events.run(), name="events"))
         working = tasks.create_task(pipeline.run(), name="pipeline")
         stack.push_async_callback(_end, working)
         stack.push_async_callback(_flush, pipeline, working, leadership)

@@ -94,6 +94,7 @@ EVERYTHING: Object = {
         "intervalSeconds": 60,
         "graphMetrics": True,
     },
+    "news": {"learningSeconds": 3600, "events": False},
     "openshift": {"enabled": True},
     "podMonitor": {"enabled": True, "labels": {"release": "prometheus"}},
     "prometheusRule": {"enabled": True, "labels": {"release": "prometheus"}},

@@ -99,7 +99,10 @@ def test_no_rule_has_a_wildcard_or_a_secret_but_its_own(kubectl: Kubectl, overla
     assert all((["grapevine-capture"], ["use"]) == (r["resourceNames"], r["verbs"]) for r in constraints)
     reads = {"get", "list", "watch", "use"}
     changed = {resource for rule in rules if set(rule["verbs"]) - reads for resource in rule["resources"]}
-    assert changed <= {"clientintents", "clientintents/status", "tokenreviews", "secrets", "configmaps", "leases"}
+    own = {"secrets", "configmaps", "leases"}
+    assert changed <= {"clientintents", "clientintents/status", "tokenreviews", "events", *own}
+    events = [(r["apiGroups"], r["verbs"]) for r in rules if "events" in r["resources"]]
+    assert [(["events.k8s.io"], ["create"])] == events
 
 
 def test_every_rule_says_what_it_is_for() -> None:

@@ -10,6 +10,7 @@ import pytest
 from tests.support.api import Api
 from tests.support.controlplane import Binaries, ControlPlane
 from tests.support.eventually import eventually
+from tests.support.kubectl import Kubectl
 from tests.support.objects import SHOP, install_crd, load_cluster, replay_pod_events
 from tests.support.processes import GRAPEVINE, Operator, run_grapevine, start_capture
 
@@ -66,6 +67,13 @@ def specified(api: Api, namespace: str) -> set[tuple[str, str]]:
     return found
 
 
+def events_of(api: Api, namespace: str, name: str) -> list[tuple[str, str, str]]:
+    """Return type, reason and note of the Events of an object that is there now, sorted."""
+    uid = api.get(INTENTS, "ClientIntents", namespace, name)["metadata"]["uid"]
+    events = api.list("events.k8s.io/v1", "Event", namespace)
+    return sorted((e["type"], e["reason"], e["note"]) for e in events if e["regarding"].get("uid") == uid)
+
+
 def test_a_watcher_hears_each_new_edge_once_and_goes_on_after_a_restart(
     plane: ControlPlane, api: Api, tmp_path: Path
 ) -> None:
@@ -84,15 +92,39 @@ def test_a_watcher_hears_each_new_edge_once_and_goes_on_after_a_restart(
                     assert sorted(expected) == sorted(named(item) for item in items)
 
                 eventually(has_heard_all, timeout_s=30)
+                eventually(lambda: operator.metrics()["grapevine_events_waiting"] == 0, timeout_s=60)
                 operator.kill()
                 operator.start()
                 eventually(lambda: operator.metrics()["grapevine_news_waiting"] == 1, timeout_s=60)
                 map_the_shop(operator)
                 counts = operator.metrics()
                 has_heard_all()
+                told = events_of(api, "orders", "checkout")
             finally:
                 watcher.kill()
 
         assert {v for k, v in counts.items() if k.startswith("grapevine_new_edges_total")} == {0}
         done = run_grapevine("watch", "--once", f"--operator={operator.api_url}")
         assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    new = [note for kind, reason, note in told if (kind, reason) == ("Normal", "NewEdge")]
+    assert len(new) == len([client for client, _ in expected if client == "orders/checkout"])
+    assert [note for note in new if "reaches orders/Deployment/cart" in note]
+
+
+def test_events_are_what_kubectl_describe_shows(
+    plane: ControlPlane, api: Api, control_plane_binaries: Binaries, tmp_path: Path
+) -> None:
+    targets = [{"kubernetes": {"name": "reccomendations"}}]
+    spec = {"workload": {"name": "web", "kind": "Deployment"}, "targets": targets}
+    metadata = {"namespace": "storefront", "name": "web"}
+    api.create({"apiVersion": INTENTS, "kind": "ClientIntents", "metadata": metadata, "spec": spec})
+    with Operator(plane.kubeconfig(), tmp_path / "operator.log", park_ms="500") as operator:
+        map_the_shop(operator)
+        reasons = ["EnforcementGloballyDisabled", "TargetsDiffer", "KubernetesServiceNotFound"]
+        eventually(lambda: reasons == [reason for _, reason, _ in events_of(api, "storefront", "web")], timeout_s=30)
+
+    kubectl = Kubectl(control_plane_binaries.kubectl, plane.kubeconfig(), cache=tmp_path)
+    shown = kubectl.run("describe", "clientintents", "-n", "storefront", "web").rpartition("Events:")[2]
+    for reason in reasons:
+        assert reason in shown
+    assert "the spec names what never resolved: reccomendations" in shown

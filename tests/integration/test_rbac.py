@@ -50,7 +50,7 @@ class Grant:
     def is_for_batches(self) -> bool:
         """Whether it is needed once somebody sends, and not before."""
         writes_the_map = self.group == "k8s.otterize.com" and self.verb not in ("list", "watch")
-        return writes_the_map or self.resource == "tokenreviews"
+        return writes_the_map or self.resource in ("tokenreviews", "events")
 
 
 GRANTS = [

@@ -15,6 +15,7 @@ from grapevine.ingest.rotation import Schedule
 from grapevine.ingest.server import IngestServer
 from grapevine.ingest.serving import ServingCertificate
 from grapevine.kube.election import Replica
+from grapevine.kube.event_writer import EventWriter
 from grapevine.kube.informer import Informers
 from grapevine.kube.lease import LeaseLeadership
 from grapevine.kube.owner_kinds import OwnerKinds
@@ -47,6 +48,7 @@ def all_families() -> list[Family]:
         [*LeaseLeadership(_NOBODY, ObjectName("", ""), Replica("", "")).metrics()],
         [*ServingCertificate(_NOBODY, (), frozenset(), Schedule(60)).metrics()],
         [*newsroom.metrics()],
+        [*EventWriter(_NOBODY, "", lambda: 0).metrics()],
         [*NewsAnswers(newsroom, "").metrics()],
         [*telemetry.metrics()],
         [*Sender(BOTH, wire, clock_ns=wire.clock_ns, wait=wire.wait).metrics()],

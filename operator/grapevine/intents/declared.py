@@ -80,6 +80,26 @@ def _names_service(declared: DeclaredTarget, item: ObservedItem) -> bool:
     return any(name.startswith(prefix) or f".{prefix}" in name for name in item.names)
 
 
+def unresolved_reason(dead: Sequence[str], actual: ActualIntents) -> tuple[str, list[str]]:
+    """Return why names do not resolve, in Otterize's words where a person's spec names them, and which; `dead` ≥ 1."""
+    if not actual.discovered:
+        services = {form for target in actual.targets for form in _forms(target, actual.namespace)}
+        if missing := [name for name in dead if name in services]:
+            return "KubernetesServiceNotFound", missing
+        patterns = [pattern for target in actual.targets for pattern in target.domains]
+        if unresolved := [name for name in dead if any(covers(pattern, name) for pattern in patterns)]:
+            return "IntentToUnresolvedDns", unresolved
+    return "DeadDependency", list(dead)
+
+
+def _forms(declared: DeclaredTarget, namespace: str) -> tuple[str, ...]:
+    """Return how a client of the namespace asks for what is declared, without the cluster's domain."""
+    if declared.member not in _IN_CLUSTER_MEMBERS:
+        return ()
+    full = f"{declared.name}.{declared.namespace}"
+    return (full, f"{full}.svc", *((declared.name,) if declared.namespace == namespace else ()))
+
+
 def covers(pattern: str, domain: str) -> bool:
     """Whether a domain of a spec, `*` in front or not, is or includes one that was asked for."""
     pattern = pattern.lower().rstrip(".")

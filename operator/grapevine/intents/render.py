@@ -1,10 +1,11 @@
 """Desired intents → the resource, as JSON. Spec holds no counters and no times; all that moves is status."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from grapevine.intents import resource as names
 from grapevine.intents.bounds import most_valuable
-from grapevine.intents.declared import Findings, compare
+from grapevine.intents.declared import Findings, compare, unresolved_reason
 from grapevine.intents.resolved import resolved_ips
 from grapevine.intents.share import share_of
 from grapevine.model.edge import OwnerSeen
@@ -178,19 +179,25 @@ def _owner(owner: OwnerSeen, item: ObservedItem, namespace: str) -> dict[str, An
 
 def _conditions(desired: DesiredIntents, actual: ActualIntents, found: Findings, now_ms: int) -> list[Condition]:
     dead = [item.names[0] for item in desired.observed if item.target is None]
-    shown = ", ".join(dead[:5]) + (f" and {desired.dead - 5} more" if desired.dead > 5 else "")
     drift = f"{found.undeclared} observed targets are not declared, {found.unused} declared ones were not observed"
     origin = ("Discovered", "spec follows what was observed") if actual.discovered else ("Declared", "spec is yours")
     return [
         Condition("Ready", "True", origin[0], f"{origin[1]}; nothing is enforced", now_ms),
         _observed_condition(desired, now_ms),
-        Condition("Resolved", "False", "DeadDependency", f"never resolved: {shown}", now_ms)
+        _unresolved_condition(dead, actual, now_ms)
         if dead
         else Condition("Resolved", "True", "AllResolved", "every name it asked for resolved", now_ms),
         Condition("Drifted", "True", "TargetsDiffer", drift, now_ms)
         if found.undeclared or found.unused
         else Condition("Drifted", "False", "InStep", "spec and observation agree", now_ms),
     ]
+
+
+def _unresolved_condition(dead: Sequence[str], actual: ActualIntents, now_ms: int) -> Condition:
+    reason, names = unresolved_reason(dead, actual)
+    shown = ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
+    said = "never resolved" if reason == "DeadDependency" else "the spec names what never resolved"
+    return Condition("Resolved", "False", reason, f"{said}: {shown}", now_ms)
 
 
 def _observed_condition(desired: DesiredIntents, now_ms: int) -> Condition:

@@ -10,6 +10,11 @@ def format_ms(ms: int) -> str:
     return (_EPOCH + timedelta(milliseconds=ms)).strftime("%Y-%m-%dT%H:%M:%S.") + f"{ms % 1000:03d}Z"
 
 
+def format_micros(ms: int) -> str:
+    """Return `ms` with six digits behind the second, the form of metav1.MicroTime."""
+    return format_ms(ms).removesuffix("Z") + "000Z"
+
+
 def format_s(ms: int) -> str:
     """Return `ms` cut to the whole second, the form of metav1.Time."""
     return (_EPOCH + timedelta(seconds=ms // 1000)).strftime("%Y-%m-%dT%H:%M:%SZ")

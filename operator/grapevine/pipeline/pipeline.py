@@ -25,7 +25,7 @@ from grapevine.reconcile.absences import Absences
 from grapevine.reconcile.actual import ActualStore
 from grapevine.reconcile.ledger import Ledger
 from grapevine.reconcile.ports import IntentsWriter
-from grapevine.reconcile.reconciler import Reconciler
+from grapevine.reconcile.reconciler import OnStatus, Reconciler
 from grapevine.resolver.domain_groups import DomainGroups, RegistrableOf
 from grapevine.resolver.index import ClusterIndex
 from grapevine.resolver.names import destinations_of
@@ -54,6 +54,7 @@ class Pipeline:
         clock: Callable[[], int],
         registrable_of: RegistrableOf | None = None,
         on_new_edges: OnNewEdges = lambda _edges, _actual: None,
+        on_status: OnStatus = lambda _before, _after, _written: None,
     ) -> None:
         """Take what tells registrable domains, where domains are to be grouped by them, and whom to tell of news."""
         self._settings = settings
@@ -87,6 +88,7 @@ class Pipeline:
             settings=settings.reconcile,
             on_written=self._on_written,
             on_gone=self._on_deleted,
+            on_status=on_status,
             is_fresh=self._currency.is_current,
             is_unwanted=self._is_unwanted,
             kept=lambda: self.kept,

@@ -42,6 +42,10 @@ class ActualStore:
     def __iter__(self) -> Iterator[ActualIntents]:
         return iter(list(self._objects.values()))
 
+    def named(self, namespace: str, name: str) -> ActualIntents | None:
+        """Return the object of that name, None where there is none."""
+        return self._objects.get((namespace, name))
+
     def is_taken(self, namespace: str, name: str) -> bool:
         """Whether an object of that name exists."""
         return (namespace, name) in self._objects

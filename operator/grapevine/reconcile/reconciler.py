@@ -25,7 +25,7 @@ from grapevine.reconcile.plan import (
     Held,
     next_change,
 )
-from grapevine.reconcile.ports import IntentsWriter
+from grapevine.reconcile.ports import IntentsWriter, Resource
 from grapevine.reconcile.queue import KeyQueue
 from grapevine.reconcile.refusals import Refusals
 from grapevine.settings import ReconcileSettings
@@ -35,6 +35,9 @@ logger = logging.getLogger(__name__)
 _MAX_CHANGES = 8
 """Changes to one object in one go; a plan needs two, and two more each time the map changes under a write."""
 _IDLE_S = 1.0
+OnStatus = Callable[[ActualIntents | None, ActualIntents, Resource], None]
+"""Takes an object as it was, None where it was not known, as it is once its status was written, and what was written.
+"""
 _WARN_EVERY_MS = 60_000
 
 
@@ -51,14 +54,15 @@ class Reconciler:
         settings: ReconcileSettings,
         on_written: Callable[[WorkloadRef], None],
         on_gone: Callable[[ActualIntents], None] = lambda _: None,
+        on_status: OnStatus = lambda _before, _after, _written: None,
         is_fresh: Callable[[], bool] = lambda: True,
         is_unwanted: Callable[[DesiredIntents], bool] = lambda _: False,
         kept: Callable[[], KeptStatus] = KeptStatus,
     ) -> None:
         """Take what to ask and whom to tell.
 
-        `on_gone` is told of objects found deleted by somebody else; `is_fresh`, `is_unwanted` and `kept` are as in the
-        plan.
+        `on_gone` is told of objects found deleted by somebody else, `on_status` of each status written; `is_fresh`,
+        `is_unwanted` and `kept` are as in the plan.
         """
         self._desired_of = desired_of
         self._actual = actual
@@ -67,6 +71,7 @@ class Reconciler:
         self._settings = settings
         self._on_written = on_written
         self._on_gone = on_gone
+        self._on_status = on_status
         self._is_fresh = is_fresh
         self._is_unwanted = is_unwanted
         self._kept = kept
@@ -247,7 +252,10 @@ class Reconciler:
             case ApplySpec(resource):
                 self._actual.put(await self._writer.apply(resource))
             case ApplyStatus(resource):
-                self._actual.put(await self._writer.apply_status(resource))
+                before = self._actual.named(resource["metadata"]["namespace"], resource["metadata"]["name"])
+                after = await self._writer.apply_status(resource)
+                self._actual.put(after)
+                self._on_status(before, after, resource)
             case Delete(actual):
                 await self._writer.delete(actual)
                 self._actual.drop(actual.namespace, actual.name, actual.uid)

@@ -255,6 +255,8 @@ class OperatorSettings:
     graph: GraphSettings = field(default_factory=GraphSettings)
     reconcile: ReconcileSettings = field(default_factory=ReconcileSettings)
     ingest: IngestSettings = field(default_factory=IngestSettings)
+    events: bool = True
+    """Write Events about ClientIntents."""
 
     def __post_init__(self) -> None:
         for name in ("listen_port", "health_port", "api_port"):

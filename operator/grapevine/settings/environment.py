@@ -97,6 +97,9 @@ def operator_settings(
     if learn_s := environ.get("GRAPEVINE_LEARN_S"):
         learning_ms = 1_000 * _parse_count(learn_s, "GRAPEVINE_LEARN_S")
         settings = replace(settings, graph=replace(settings.graph, learning_ms=learning_ms))
+    if (events := environ.get("GRAPEVINE_EVENTS") or "on") not in ("on", "off"):
+        raise PermanentInputError(f"GRAPEVINE_EVENTS: {events!r}: give on or off")
+    settings = replace(settings, events=events == "on")
     resolver = _resolver_settings(environ, value, resolv_conf)
     if max_domains := value("max_domains", "GRAPEVINE_MAX_DOMAINS"):
         graph = replace(settings.graph, max_domains=_parse_count(max_domains, "--max-domains"))

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from tests.support.builders import a_workload, an_actual, an_edge, desired_of, to_workload
 
-from grapevine.intents.declared import compare
+from grapevine.intents.declared import compare, unresolved_reason
 from grapevine.model.edge import DeadDependency, Edge
 from grapevine.model.target import InternetTarget, ServiceTarget
 
@@ -106,3 +106,31 @@ def test_a_dead_dependency_is_neither_declared_nor_undeclared() -> None:
     findings = compare(desired_of([], [dead]), an_actual(discovered=False))
 
     assert ([i.declared for i in findings.observed], findings.undeclared) == ([None], 0)
+
+
+@pytest.mark.parametrize(
+    ("targets", "reason", "names"),
+    [
+        ([], "DeadDependency", ["cart", "api.example.com"]),
+        ([kubernetes("cart")], "KubernetesServiceNotFound", ["cart"]),
+        ([service("cart.shop")], "KubernetesServiceNotFound", ["cart"]),
+        ([service("cart.orders")], "DeadDependency", ["cart", "api.example.com"]),
+        ([domains("api.example.com")], "IntentToUnresolvedDns", ["api.example.com"]),
+        ([domains("*.example.com")], "IntentToUnresolvedDns", ["api.example.com"]),
+        ([domains("api.example.com"), kubernetes("cart")], "KubernetesServiceNotFound", ["cart"]),
+    ],
+)
+def test_what_never_resolved_has_otterizes_reason_where_a_spec_names_it(
+    targets: list[dict[str, Any]], reason: str, names: list[str]
+) -> None:
+    dead = ["cart", "api.example.com"]
+
+    assert unresolved_reason(dead, an_actual(discovered=False, targets=targets)) == (reason, names)
+    assert unresolved_reason(dead, an_actual(targets=targets)) == ("DeadDependency", dead)
+
+
+@pytest.mark.parametrize("name", ["payment.payments", "payment.payments.svc"])
+def test_a_service_elsewhere_is_named_with_its_namespace(name: str) -> None:
+    actual = an_actual(discovered=False, targets=[service("payment.payments")])
+
+    assert unresolved_reason([name], actual) == ("KubernetesServiceNotFound", [name])
