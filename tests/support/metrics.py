@@ -19,6 +19,7 @@ from grapevine.kube.event_writer import EventWriter
 from grapevine.kube.informer import Informers
 from grapevine.kube.lease import LeaseLeadership
 from grapevine.kube.owner_kinds import OwnerKinds
+from grapevine.kube.served_schema import ServedSchema
 from grapevine.model.identity import ObjectName
 from grapevine.model.metric import Family, Metric, MetricTable
 from grapevine.pipeline import Pipeline
@@ -43,6 +44,7 @@ def all_families() -> list[Family]:
         PipelineViews(pipeline, dict, lambda: 0).metrics(),
         [*Informers(_NOBODY, (), _NOBODY, lambda: 0).metrics()],
         [*OwnerKinds(_NOBODY, (), _NOBODY, lambda: 0, _NOBODY).metrics()],
+        [*ServedSchema(_NOBODY, _NOBODY).metrics()],
         [*IngestServer(_NOBODY, "").metrics()],
         [*IntentsWatch(_NOBODY, _NOBODY).metrics()],
         [*LeaseLeadership(_NOBODY, ObjectName("", ""), Replica("", "")).metrics()],
