@@ -3,27 +3,22 @@
 import time
 from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 from tests.support.builders import a_workload, an_edge, to_workload
 from tests.support.collector import Collector, http_collector
-from tests.support.controlplane import ControlPlane
 from tests.support.eventually import eventually
-from tests.support.objects import SHOP, install_crd, load_cluster, replay_pod_events
-from tests.support.processes import Operator, start_capture
+from tests.support.processes import Operator
 from tests.support.rotel import Rotel, running_rotel
 from tests.support.service_graph import CONNECTOR, TEMPO, DrawnEdge, Flavour, ServiceGraph
+from tests.support.shop_telemetry import TICK_S, ShopTelemetry
 from tests.support.telemetry import a_snapshot
-from tests.support.truth import shop_drawn
 
 from grapevine.export.once import send_once
 from grapevine.export.settings import SignalSettings, TelemetrySettings
 from grapevine.model.target import InternetTarget
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(300)]
-
-TICK_S = 15
 
 
 def drawn(collector: Collector, flavour: Flavour = TEMPO) -> set[DrawnEdge]:
@@ -35,40 +30,15 @@ def drawn(collector: Collector, flavour: Flavour = TEMPO) -> set[DrawnEdge]:
     return set(graph.edges)
 
 
-def test_a15_a_collector_gets_a_pair_an_edge_with_namespaces_and_the_metrics(
-    fresh_control_plane: ControlPlane, tmp_path: Path
-) -> None:
-    with fresh_control_plane.api() as api:
-        install_crd(api)
-        loaded = load_cluster(api)
-        for _ in replay_pod_events(api, loaded=loaded):
-            pass
-    with http_collector() as collector:
-        operator = Operator(
-            fresh_control_plane.kubeconfig(),
-            tmp_path / "operator.log",
-            environ={"OTEL_EXPORTER_OTLP_ENDPOINT": collector.url, "OTEL_METRICS_EXPORTER": "otlp"},
-            park_ms="500",
-            graph_metrics="1",
-            cluster_name="east",
-            otlp_interval_s=str(TICK_S),
-            otlp_service_name_format="namespace/name",
-        )
-        with operator:
-            capture = start_capture(SHOP / "capture.pcap", operator.url)
-            output, _ = capture.communicate(timeout=180)
-            assert capture.returncode == 0, output
-            truth = shop_drawn(is_namespace_named=True)
+def test_a15_a_collector_gets_a_pair_an_edge_with_namespaces_and_the_metrics(shop_telemetry: ShopTelemetry) -> None:
+    collector, truth = shop_telemetry.collector, shop_telemetry.truth
 
-            eventually(lambda: truth == drawn(collector), timeout_s=4 * TICK_S)
-            eventually(lambda: truth == drawn(collector, CONNECTOR), timeout_s=TICK_S)
-            eventually(lambda: _has_counts(collector, truth), timeout_s=4 * TICK_S)
-            page = eventually(lambda: _on_page(operator, truth), timeout_s=4 * TICK_S)
-            assert all(count > 0 for count in page.values())
-            assert {each.client for each in truth} > {"storefront/web", "orders/checkout"}
-            assert 0 == operator.stop()
-
-    assert operator.log_text().count("Traceback") == 0
+    eventually(lambda: truth == drawn(collector), timeout_s=4 * TICK_S)
+    eventually(lambda: truth == drawn(collector, CONNECTOR), timeout_s=TICK_S)
+    eventually(lambda: _has_counts(collector, truth), timeout_s=4 * TICK_S)
+    page = eventually(lambda: _on_page(shop_telemetry.operator, truth), timeout_s=4 * TICK_S)
+    assert all(count > 0 for count in page.values())
+    assert {each.client for each in truth} > {"storefront/web", "orders/checkout"}
     last = collector.points()[-1]
     assert {f"{edge.client} → {edge.server}" for edge in truth} == set(last)
 

@@ -59,6 +59,11 @@ class Operator:
         return f"http://127.0.0.1:{self._api_port}"
 
     @property
+    def metrics_target(self) -> str:
+        """`HOST:PORT` of `/metrics`."""
+        return f"127.0.0.1:{self._health_port}"
+
+    @property
     def pid(self) -> int:
         """Process id of the one that runs."""
         assert self._process is not None

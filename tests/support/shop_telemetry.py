@@ -1,0 +1,66 @@
+"""The operator on a real API server with the recorded shop, as a collector and Debian's Prometheus see it."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.support.collector import Collector, http_collector
+from tests.support.controlplane import Binaries, ControlPlane
+from tests.support.eventually import eventually
+from tests.support.objects import SHOP, install_crd, load_cluster, replay_pod_events
+from tests.support.processes import Operator, start_capture
+from tests.support.prometheus import Prometheus, running_prometheus
+from tests.support.service_graph import DrawnEdge
+from tests.support.truth import shop_drawn
+
+TICK_S = 15
+JOB = "grapevine"
+
+
+@dataclass(frozen=True, slots=True)
+class ShopTelemetry:
+    """All of it, running."""
+
+    operator: Operator
+    collector: Collector
+    prometheus: Prometheus
+    truth: set[DrawnEdge]
+    """The shop's edges; names of the cluster are `namespace/name`."""
+
+
+@contextmanager
+def running_shop(directory: Path, binaries: Binaries) -> Iterator[ShopTelemetry]:
+    """Run it until every edge has a count in Prometheus; afterwards the operator must end as it should."""
+    log = directory / "operator.log"
+    plane = ControlPlane(directory / "control-plane", binaries)
+    with plane, http_collector() as collector:
+        with plane.api() as api:
+            install_crd(api)
+            loaded = load_cluster(api)
+            for _ in replay_pod_events(api, loaded=loaded):
+                pass
+        operator = Operator(
+            plane.kubeconfig(),
+            log,
+            environ={"OTEL_EXPORTER_OTLP_ENDPOINT": collector.url, "OTEL_METRICS_EXPORTER": "otlp"},
+            park_ms="500",
+            graph_metrics="1",
+            cluster_name="east",
+            otlp_interval_s=str(TICK_S),
+            otlp_service_name_format="namespace/name",
+        )
+        with operator, running_prometheus(directory, {JOB: operator.metrics_target}) as prometheus:
+            capture = start_capture(SHOP / "capture.pcap", operator.url)
+            output, _ = capture.communicate(timeout=180)
+            assert capture.returncode == 0, output
+            truth = shop_drawn(is_namespace_named=True)
+            eventually(lambda: len(truth) == _moving(prometheus), timeout_s=120)
+            yield ShopTelemetry(operator, collector, prometheus, truth)
+            assert 0 == operator.stop()
+        assert log.read_text().count("Traceback") == 0
+
+
+def _moving(prometheus: Prometheus) -> int:
+    """Return how many edges have gained look-ups since Prometheus saw them first."""
+    return len(prometheus.instant("sum by (client, server) (increase(traces_service_graph_request_total[5m])) > 0"))
