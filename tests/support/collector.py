@@ -1,6 +1,7 @@
 """An OTLP collector on loopback that keeps what it is sent, and fails as a test asks it to."""
 
 import gzip
+import itertools
 import socket
 import ssl
 import threading
@@ -8,7 +9,7 @@ import time
 import zlib
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -54,6 +55,8 @@ class Collector:
     """Of the answers over HTTP."""
     asked: int = 0
     """Requests, refused ones too."""
+    connections: int = 0
+    """Over HTTP."""
     port: int = 0
 
     @property
@@ -118,6 +121,7 @@ def http_collector(context: ssl.SSLContext | None = None) -> Iterator[Collector]
 
         def get_request(self) -> tuple[socket.socket, object]:
             connected, address = super().get_request()
+            collector.connections += 1
             if context is not None:
                 connected = context.wrap_socket(connected, server_side=True, do_handshake_on_connect=False)
             return connected, address
@@ -190,6 +194,39 @@ def black_hole() -> Iterator[str]:
             thread.join()
             for each in held:
                 each.close()
+
+
+@contextmanager
+def dripping(said: bytes, every_s: float = 0.005) -> Iterator[str]:
+    """Run a listener that says this to whoever connects, a byte now and then, and then its last byte for ever."""
+    ending = threading.Event()
+
+    def drip(connection: socket.socket) -> None:
+        with connection, suppress(OSError):
+            for byte in itertools.chain(said, itertools.repeat(said[-1])):
+                connection.send(bytes([byte]))
+                if ending.wait(every_s):
+                    return
+
+    def serve(listener: socket.socket) -> None:
+        while True:
+            try:
+                connection = listener.accept()[0]
+            except OSError:
+                return
+            threads.append(threading.Thread(target=drip, args=[connection]))
+            threads[-1].start()
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        threads = [threading.Thread(target=serve, args=[listener])]
+        threads[0].start()
+        try:
+            yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+        finally:
+            ending.set()
+            listener.shutdown(socket.SHUT_RDWR)
+            for each in threads:
+                each.join()
 
 
 _INFLATE: dict[str, Callable[[bytes], bytes]] = {"": bytes, "gzip": gzip.decompress, "deflate": zlib.decompress}
