@@ -19,6 +19,7 @@ from grapevine import __version__
 from grapevine.export.prometheus import Exposition
 from grapevine.export.settings import TelemetrySettings
 from grapevine.export.telemetry import Telemetry
+from grapevine.export.webhook import Webhook
 from grapevine.handlers.watch import IntentsWatch
 from grapevine.ingest.authentication import Authenticator
 from grapevine.ingest.rotation import Schedule
@@ -42,7 +43,7 @@ from grapevine.pipeline.newsroom import Newsroom
 from grapevine.pipeline.role import Role
 from grapevine.pipeline.views import PipelineViews
 from grapevine.public_suffixes import registrable_domains
-from grapevine.settings import ElectionSettings, OperatorSettings, TlsSettings
+from grapevine.settings import ElectionSettings, OperatorSettings, TlsSettings, WebhookSettings
 from grapevine.web.api import ApiServer
 from grapevine.web.health import HealthServer
 from grapevine.web.news import NewsAnswers
@@ -102,7 +103,8 @@ async def _serve(settings: OperatorSettings, telemetry_settings: TelemetrySettin
         reporter = settings.election.pod if settings.election else instance
         events = EventWriter(fenced, reporter, _now_ms, is_on=settings.events)
         registrable_of = registrable_domains() if settings.resolver.groups_by_suffix else None
-        newsroom = Newsroom(_now_ms, [events.tell_new_edge])
+        webhook = _webhook(settings.webhook, instance, leadership) if settings.webhook else None
+        newsroom = Newsroom(_now_ms, [events.tell_new_edge, *([webhook.tell] if webhook else ())])
         pipeline = Pipeline(settings, writer, _now_ms, registrable_of, newsroom.tell, events.tell_status)
         informers = Informers(
             session,
@@ -140,6 +142,7 @@ async def _serve(settings: OperatorSettings, telemetry_settings: TelemetrySettin
                 newsroom.metrics,
                 news.metrics,
                 events.metrics,
+                *((webhook.metrics,) if webhook else ()),
                 views.metrics,
                 informers.metrics,
                 owner_kinds.metrics,
@@ -190,6 +193,8 @@ async def _serve(settings: OperatorSettings, telemetry_settings: TelemetrySettin
             stack.push_async_callback(_end, tasks.create_task(telemetry.run(), name="telemetry"))
 
         stack.push_async_callback(_end, tasks.create_task(events.run(), name="events"))
+        if webhook is not None:
+            stack.push_async_callback(_end, tasks.create_task(webhook.run(), name="webhook"))
         working = tasks.create_task(pipeline.run(), name="pipeline")
         stack.push_async_callback(_end, working)
         stack.push_async_callback(_flush, pipeline, working, leadership)
@@ -204,6 +209,10 @@ def _leadership(session: Session, settings: ElectionSettings | None) -> Leadersh
         return Unopposed()
     me = Replica(settings.pod, settings.uid or secrets.token_hex(8), settings.address)
     return LeaseLeadership(session, settings.lease, me)
+
+
+def _webhook(settings: WebhookSettings, instance: str, leadership: Leadership) -> Webhook:
+    return Webhook(settings, instance, lambda: leadership.left_s() > 0)
 
 
 def _telemetry(

@@ -44,6 +44,7 @@ COMPONENT_VALUES: Mapping[str, Object] = {
     "ha": {"operator": {"replicas": 2}},
     "monitoring": {"podMonitor": {"enabled": True}},
     "network-policies": {"networkPolicies": {"enabled": True}},
+    "webhook": {"news": {"webhook": {"secretName": "grapevine-webhook"}}},
     "priority": {
         "operator": {"priorityClassName": "system-cluster-critical"},
         "nodeCapture": {"priorityClassName": "system-node-critical"},
@@ -94,7 +95,7 @@ EVERYTHING: Object = {
         "intervalSeconds": 60,
         "graphMetrics": True,
     },
-    "news": {"learningSeconds": 3600, "events": False},
+    "news": {"learningSeconds": 3600, "events": False, "webhook": {"secretName": "hook"}},
     "openshift": {"enabled": True},
     "podMonitor": {"enabled": True, "labels": {"release": "prometheus"}},
     "prometheusRule": {"enabled": True, "labels": {"release": "prometheus"}},
@@ -268,7 +269,8 @@ def test_settings_reach_the_operator(helm: Helm) -> None:
     container = named(template(helm, EVERYTHING), "operator")
 
     env = env_of(container)
-    settings = operator_settings(env)
+    assert "hook=url" == env["GRAPEVINE_WEBHOOK_URL"]
+    settings = operator_settings({**env, "GRAPEVINE_WEBHOOK_URL": "https://hooks.example.com/"})
     assert ("debug", "json") == (env["GRAPEVINE_LOG_LEVEL"], env["GRAPEVINE_LOG_FORMAT"])
     assert "cluster.example" == settings.resolver.cluster_domain
     assert "example.com/workload" == settings.resolver.override_annotations[0]
@@ -282,6 +284,9 @@ def test_settings_reach_the_operator(helm: Helm) -> None:
     assert (("one.example.com", "two.example.com"), 86_400) == (settings.tls.names, settings.tls.lifetime_s)
     own = (ObjectName("grapevine-capture", "grapevine-capture"), ObjectName("grapevine-system", "grapevine-operator"))
     assert (*own, ObjectName("elsewhere", "capture")) == settings.tls.accounts
+    assert (3_600_000, False) == (settings.graph.learning_ms, settings.events)
+    assert settings.webhook is not None
+    assert "/run/grapevine-webhook/secret" == settings.webhook.secret_file
     assert settings.election is not None, "its pod is named"
     assert f"registry.example.com/team/grapevine/operator:{__version__}" == container["image"]
 

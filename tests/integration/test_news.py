@@ -13,6 +13,7 @@ from tests.support.eventually import eventually
 from tests.support.kubectl import Kubectl
 from tests.support.objects import SHOP, install_crd, load_cluster, replay_pod_events
 from tests.support.processes import GRAPEVINE, Operator, run_grapevine, start_capture
+from tests.support.webhooks import SECRET, Receiver
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(300)]
 
@@ -74,11 +75,16 @@ def events_of(api: Api, namespace: str, name: str) -> list[tuple[str, str, str]]
     return sorted((e["type"], e["reason"], e["note"]) for e in events if e["regarding"].get("uid") == uid)
 
 
-def test_a_watcher_hears_each_new_edge_once_and_goes_on_after_a_restart(
+def test_a_watcher_a_webhook_and_events_tell_each_new_edge_once_also_over_a_restart(
     plane: ControlPlane, api: Api, tmp_path: Path
 ) -> None:
-    heard = tmp_path / "heard.jsonl"
-    with Operator(plane.kubeconfig(), tmp_path / "operator.log", park_ms="500", learn_s="0") as operator:
+    heard, secret = tmp_path / "heard.jsonl", tmp_path / "secret"
+    secret.write_text(SECRET)
+    settings = {"park_ms": "500", "learn_s": "0", "webhook_secret_file": str(secret)}
+    with (
+        Receiver(503).serving() as receiver,
+        Operator(plane.kubeconfig(), tmp_path / "operator.log", webhook_url=receiver.url, **settings) as operator,
+    ):
         command = [*GRAPEVINE, "watch", "-n", "orders", "-o", "json", f"--operator={operator.api_url}"]
         with heard.open("w") as out, subprocess.Popen(command, stdout=out) as watcher:
             try:
@@ -93,6 +99,7 @@ def test_a_watcher_hears_each_new_edge_once_and_goes_on_after_a_restart(
 
                 eventually(has_heard_all, timeout_s=30)
                 eventually(lambda: operator.metrics()["grapevine_events_waiting"] == 0, timeout_s=60)
+                eventually(lambda: operator.metrics()["grapevine_webhook_waiting"] == 0, timeout_s=60)
                 operator.kill()
                 operator.start()
                 eventually(lambda: operator.metrics()["grapevine_news_waiting"] == 1, timeout_s=60)
@@ -106,6 +113,9 @@ def test_a_watcher_hears_each_new_edge_once_and_goes_on_after_a_restart(
         assert {v for k, v in counts.items() if k.startswith("grapevine_new_edges_total")} == {0}
         done = run_grapevine("watch", "--once", f"--operator={operator.api_url}")
         assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    sent = [body["data"] for body in receiver.taken]
+    assert sorted(expected) == sorted(named(item) for item in sent if item["client"]["namespace"] == "orders")
+    assert [item["seq"] for item in sent] == list(range(1, len(sent) + 1))
     new = [note for kind, reason, note in told if (kind, reason) == ("Normal", "NewEdge")]
     assert len(new) == len([client for client, _ in expected if client == "orders/checkout"])
     assert [note for note in new if "reaches orders/Deployment/cart" in note]

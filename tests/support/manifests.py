@@ -13,7 +13,7 @@ from tests.support.kubectl import Kubectl
 DEPLOY = Path(__file__).parents[2] / "deploy"
 OVERLAYS = ("", "overlays/restricted", "overlays/without-crd", "overlays/openshift")
 """Directories to apply, below deploy/; the empty one is the default."""
-COMPONENTS = ("alerts", "coredns-log", "gitops", "ha", "monitoring", "network-policies", "priority")
+COMPONENTS = ("alerts", "coredns-log", "gitops", "ha", "monitoring", "network-policies", "priority", "webhook")
 """Components to be added to any overlay; the others belong to one, or go with another."""
 RIGHTS = (
     "base/namespace.yaml",

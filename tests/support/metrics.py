@@ -1,15 +1,18 @@
 """Every family of the operator's `/metrics`, from the parts themselves: nothing runs, and nothing is asked."""
 
+import tempfile
 from typing import Any, cast
 
 from tests.support.fake_writer import FakeWriter
 from tests.support.telemetry import BOTH, FakeWire
+from tests.support.webhooks import SECRET
 
 from grapevine.export.graph_page import DEAD_HELP, DEAD_LABELS, DEAD_METRIC, HELP, METRIC, labels_of
 from grapevine.export.prometheus import BUILD_HELP, BUILD_LABEL, BUILD_METRIC
 from grapevine.export.sender import Sender
 from grapevine.export.series import SeriesKey
 from grapevine.export.telemetry import Telemetry
+from grapevine.export.webhook import Webhook
 from grapevine.handlers.watch import IntentsWatch
 from grapevine.ingest.rotation import Schedule
 from grapevine.ingest.server import IngestServer
@@ -25,7 +28,7 @@ from grapevine.model.metric import Family, Metric, MetricTable
 from grapevine.pipeline import Pipeline
 from grapevine.pipeline.newsroom import Newsroom
 from grapevine.pipeline.views import PipelineViews
-from grapevine.settings import OperatorSettings
+from grapevine.settings import OperatorSettings, WebhookSettings
 from grapevine.web.news import NewsAnswers
 
 _NOBODY = cast("Any", None)
@@ -50,6 +53,7 @@ def all_families() -> list[Family]:
         [*LeaseLeadership(_NOBODY, ObjectName("", ""), Replica("", "")).metrics()],
         [*ServingCertificate(_NOBODY, (), frozenset(), Schedule(60)).metrics()],
         [*newsroom.metrics()],
+        [*_webhook().metrics()],
         [*EventWriter(_NOBODY, "", lambda: 0).metrics()],
         [*NewsAnswers(newsroom, "").metrics()],
         [*telemetry.metrics()],
@@ -60,6 +64,13 @@ def all_families() -> list[Family]:
         ],
     ]
     return [family for part in parts for family in part]
+
+
+def _webhook() -> Webhook:
+    with tempfile.NamedTemporaryFile("w") as secret:
+        secret.write(SECRET)
+        secret.flush()
+        return Webhook(WebhookSettings("https://hooks.example.com/", secret.name), "", lambda: False)
 
 
 def shown_name(family: Family) -> str:

@@ -13,6 +13,7 @@ from grapevine.settings.components import (
     TlsSettings,
 )
 from grapevine.settings.environment import operator_settings, parse_name, parse_owner_kind
+from grapevine.settings.webhook import WebhookSettings
 
 __all__ = [
     "CLOUD_METADATA",
@@ -25,6 +26,7 @@ __all__ = [
     "ResolverSettings",
     "ScopeSettings",
     "TlsSettings",
+    "WebhookSettings",
     "operator_settings",
     "parse_name",
     "parse_owner_kind",

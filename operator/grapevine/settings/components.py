@@ -8,6 +8,7 @@ from grapevine.model.errors import PermanentInputError
 from grapevine.model.identity import ObjectName
 from grapevine.model.loopback import is_loopback
 from grapevine.model.write_policy import WritePolicy
+from grapevine.settings.webhook import WebhookSettings
 
 DOMAIN = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*")
 """A DNS domain in lower case, without leading or trailing dot."""
@@ -257,6 +258,7 @@ class OperatorSettings:
     ingest: IngestSettings = field(default_factory=IngestSettings)
     events: bool = True
     """Write Events about ClientIntents."""
+    webhook: WebhookSettings | None = None
 
     def __post_init__(self) -> None:
         for name in ("listen_port", "health_port", "api_port"):

@@ -18,6 +18,7 @@ from grapevine.settings.components import (
     ScopeSettings,
     TlsSettings,
 )
+from grapevine.settings.webhook import webhook_settings
 
 _OWNER_KIND = re.compile(r"(?P<group>[a-z0-9.-]{1,253})/(?P<version>[a-z0-9]{1,63})/(?P<name>[A-Za-z0-9-]{1,63})")
 
@@ -99,7 +100,7 @@ def operator_settings(
         settings = replace(settings, graph=replace(settings.graph, learning_ms=learning_ms))
     if (events := environ.get("GRAPEVINE_EVENTS") or "on") not in ("on", "off"):
         raise PermanentInputError(f"GRAPEVINE_EVENTS: {events!r}: give on or off")
-    settings = replace(settings, events=events == "on")
+    settings = replace(settings, events=events == "on", webhook=webhook_settings(environ))
     resolver = _resolver_settings(environ, value, resolv_conf)
     if max_domains := value("max_domains", "GRAPEVINE_MAX_DOMAINS"):
         graph = replace(settings.graph, max_domains=_parse_count(max_domains, "--max-domains"))
