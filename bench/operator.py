@@ -1,198 +1,188 @@
-"""`grapevine operator` as a process, on a real kube-apiserver with 10,000 pods.
+"""`grapevine operator` as a process, on a real kube-apiserver with 10,000 pods on 500 nodes, and a rollout of them all.
 
-Loading the API server takes minutes and is not measured; what is, is the operator's own CPU time and memory.
+Loading the API server takes a minute or two and is not measured; what is, is the operator's own CPU time and memory.
+Beside it, on the same server, kopf's own index of a part of these pods: all of them would take it far too long.
 """
 
+import json
 import os
-import socket
+import subprocess
+import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterable
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from tests.support.api import Api, Object
 from tests.support.controlplane import ControlPlane, find_binaries
+from tests.support.eventually import eventually
 from tests.support.objects import install_crd
 from tests.support.processes import Operator
 
-from bench.cluster import NAMESPACES, PODS, TARGETS, WORKLOADS, name_of, namespace_of, observations, pod_ip, pod_name
-from grapevine.wire import codec, schema
-from grapevine.wire.schema import Batch, BatchHeader, Hearing
+from bench.cluster import (
+    NAMESPACES,
+    NODES,
+    PODS,
+    TARGETS,
+    WORKLOADS,
+    lookups,
+    name_of,
+    namespace_of,
+    observations,
+    targets_of,
+)
+from bench.loading import Rolled, load, roll_out
+from bench.posting import Sender
+from bench.usage import cpu_s, memory, reset_peak
 
-_BATCH = 1_000
-_LOADERS = 4
-_DEADLINE_S = 600.0
-_SETTLE_S = 40
-_IDLE_S = 20
-_START = "2026-09-21T13:33:20Z"
-_REPLICA_SET = "-5d9c7b8f6d"
+_SETTLE_S = 20
+_IDLE_S = 10
+_REPEATS = 10
+_LATE_MS = 3_000
+"""How long before their pods went the late look-ups of a rollout were made."""
+_KOPF_NAMESPACES = (2, 4)
+_KOPF_TIMEOUT_S = 60.0
+_PODS = WORKLOADS * PODS
+_EDGES = WORKLOADS * TARGETS
 
 
 def run() -> list[tuple[str, str]]:
-    """Measure start, memory, and the way from 20,000 new edges to 1,000 written objects."""
+    """Measure start, the way from look-ups to objects, known look-ups, a rollout, and kopf's index."""
     with tempfile.TemporaryDirectory() as home, ControlPlane(Path(home) / "plane", find_binaries()) as plane:
         with plane.api() as api:
             install_crd(api)
-        _load(plane)
+        load(plane)
+        kopf = [_kopf(plane, count) for count in _KOPF_NAMESPACES]
         with Operator(plane.kubeconfig(), Path(home) / "operator.log") as operator:
-            pods = f"{WORKLOADS * PODS:,} pods"
-            figures = [
-                (f"start to synced with {pods}", f"{_cpu_s(operator.pid):.1f} s CPU"),
-                (f"RSS, {pods}, nothing heard yet", f"{_rss_mib(operator.pid):.0f} MiB"),
-            ]
-            cpu_s, began = _cpu_s(operator.pid), time.monotonic()
-            _send(operator.url)
-            took_s, cpu_s = time.monotonic() - began, _cpu_s(operator.pid) - cpu_s
-            written = f"{WORKLOADS:,} workloads × {TARGETS} targets"
-            metrics = operator.metrics()
-            writes = sum(v for k, v in metrics.items() if k.startswith("grapevine_intents_writes_total"))
-            figures += [
-                (f"{written}, from empty to written and durable", f"{took_s:.1f} s, {cpu_s:.1f} s CPU of the operator"),
-                ("API writes for that", f"{writes:,.0f}"),
-                (f"RSS with {pods} and {WORKLOADS * TARGETS:,} edges", f"{_rss_mib(operator.pid):.0f} MiB"),
-            ]
-            time.sleep(_SETTLE_S)
-            cpu_s = _cpu_s(operator.pid)
-            time.sleep(_IDLE_S)
-            idle = f"{(_cpu_s(operator.pid) - cpu_s) / _IDLE_S:.1%} of a core"
-            figures.append(("CPU with nothing going on", idle))
+            figures = [*_start(operator), *kopf]
+            for part in (_first_look_ups, _known_look_ups, _idle):
+                figures += part(operator)
+            figures += _rollout(plane, operator)
     return figures
 
 
-def _load(plane: ControlPlane) -> None:
-    """Create the generated cluster in the API server, with a few connections."""
-    local = threading.local()
-
-    def create(objects: Iterable[Object]) -> None:
-        if not hasattr(local, "api"):
-            local.api = plane.api()
-        api: Api = local.api
-        for obj in objects:
-            api.create(obj)
-            if obj["kind"] == "Pod":
-                api.merge_status(obj, obj["status"])
-
-    with plane.api() as api:
-        for number in range(NAMESPACES):
-            name = {"name": f"team-{number:02d}"}
-            api.create({"apiVersion": "v1", "kind": "Namespace", "metadata": name})
-    with ThreadPoolExecutor(_LOADERS) as pool:
-        for done in [pool.submit(create, _workload(w)) for w in range(WORKLOADS)]:
-            done.result()
-
-
-def _workload(w: int) -> list[Object]:
-    namespace, name = namespace_of(w), name_of(w)
-    meta = {"namespace": namespace, "name": name, "labels": {"app": name}}
-    selector = {"matchLabels": {"app": name}}
-    service = {"selector": {"app": name}}
-    template = {"metadata": {"labels": {"app": name}}, "spec": _pod_spec()}
-    spec = {"replicas": PODS, "selector": selector, "template": template}
-    owned = {**meta, "name": name + _REPLICA_SET, "ownerReferences": [_owner("Deployment", name, f"d{w}")]}
+def _start(operator: Operator) -> list[tuple[str, str]]:
+    used = memory(operator.pid)
     return [
-        {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": meta, "spec": spec},
-        {"apiVersion": "apps/v1", "kind": "ReplicaSet", "metadata": owned, "spec": spec},
-        {"apiVersion": "v1", "kind": "Service", "metadata": meta, "spec": {**service, "ports": [{"port": 80}]}},
-        *(_pod(w, p) for p in range(PODS)),
-        _slice(w),
-    ]  # fmt: skip
-
-
-def _pod(w: int, p: int) -> Object:
-    labels = {"app": name_of(w), "pod-template-hash": _REPLICA_SET[1:]}
-    owner = _owner("ReplicaSet", name_of(w) + _REPLICA_SET, f"r{w}")
-    meta = {"namespace": namespace_of(w), "name": pod_name(w, p), "labels": labels, "ownerReferences": [owner]}
-    ip = pod_ip(w, p)
-    running = {"name": "app", "image": "app:1", "imageID": "app", "ready": True, "restartCount": 0, "started": True}
-    status = {
-        "phase": "Running",
-        "podIP": ip,
-        "podIPs": [{"ip": ip}],
-        "hostIP": "10.0.0.1",
-        "startTime": _START,
-        "conditions": [
-            {"type": kind, "status": "True", "lastTransitionTime": _START}
-            for kind in ("PodScheduled", "Initialized", "ContainersReady", "Ready")
-        ],
-        "containerStatuses": [{**running, "state": {"running": {"startedAt": _START}}, "lastState": {}}],
-    }
-    spec = {**_pod_spec(), "nodeName": f"node-{w % 500}"}
-    return {"apiVersion": "v1", "kind": "Pod", "metadata": meta, "spec": spec, "status": status}
-
-
-def _pod_spec() -> Object:
-    environment = [{"name": f"SETTING_{n}", "value": "some value of a usual length"} for n in range(30)]
-    mounts = [{"name": f"volume-{n}", "mountPath": f"/var/data/{n}"} for n in range(4)]
-    app = {
-        "name": "app",
-        "image": "app:1",
-        "ports": [{"containerPort": 8080}],
-        "env": environment,
-        "volumeMounts": mounts,
-    }
-    return {"containers": [app], "volumes": [{"name": f"volume-{n}", "emptyDir": {}} for n in range(4)]}
-
-
-def _slice(w: int) -> Object:
-    name = name_of(w)
-    endpoints = [
-        {
-            "addresses": [pod_ip(w, p)],
-            "conditions": {"ready": True},
-            "targetRef": {"kind": "Pod", "namespace": namespace_of(w), "name": pod_name(w, p)},
-        }
-        for p in range(PODS)
+        (f"start to synced, {_PODS:,} pods on {NODES} nodes", f"{cpu_s(operator.pid):.1f} s CPU"),
+        ("RSS then", f"{used.rss_kib / 1024:.0f} MiB, peak {used.peak_kib / 1024:.0f}"),
     ]
-    meta = {"namespace": namespace_of(w), "name": f"{name}-abcde", "labels": {"kubernetes.io/service-name": name}}
-    head = {"apiVersion": "discovery.k8s.io/v1", "kind": "EndpointSlice", "metadata": meta, "addressType": "IPv4"}
-    return {**head, "endpoints": endpoints, "ports": [{"name": "http", "port": 8080, "protocol": "TCP"}]}
 
 
-def _owner(kind: str, name: str, uid: str) -> Object:
-    return {"apiVersion": "apps/v1", "kind": kind, "name": name, "uid": uid, "controller": True}
+def _kopf(plane: ControlPlane, count: int) -> tuple[str, str]:
+    """Return what `@kopf.index` costs for the pods of so many of the namespaces."""
+    label = f"the same for {_PODS // NAMESPACES * count:,} of these pods, kopf.index"
+    command = [sys.executable, "-m", "bench.kopf_index", *(f"team-{n:02d}" for n in range(count))]
+    environment = os.environ | {"KUBECONFIG": str(plane.kubeconfig())}
+    began = time.monotonic()
+    try:
+        done = subprocess.run(
+            command, capture_output=True, text=True, timeout=_KOPF_TIMEOUT_S, env=environment, check=True
+        )
+    except subprocess.TimeoutExpired:
+        return label, f"not done after {time.monotonic() - began:.0f} s"
+    found = json.loads(done.stdout)
+    return label, f"{found['took_s']:.1f} s, {found['cpu_s']:.1f} s CPU, peak {found['peak_mib']:.0f} MiB"
 
 
-def _send(url: str) -> None:
-    """Post every edge once, and wait until the operator calls the last batch durable."""
-    host, _, port = url.removeprefix("http://").partition(":")
-    seen = observations()
-    batches = [tuple(seen[n : n + _BATCH]) for n in range(0, len(seen), _BATCH)]
-    for seq, chunk in enumerate(batches, 1):
-        _post(host, int(port), seq, chunk)
-    deadline = time.monotonic() + _DEADLINE_S
-    while _post(host, int(port), schema.HEARTBEAT_SEQ, ()) < len(batches):
-        if time.monotonic() > deadline:
-            raise TimeoutError("the operator did not make everything durable")
-        time.sleep(0.1)
+def _first_look_ups(operator: Operator) -> list[tuple[str, str]]:
+    used_s, began = cpu_s(operator.pid), time.monotonic()
+    sender = Sender(operator.url)
+    sender.post(observations())
+    sender.wait_durable()
+    took_s, used_s = time.monotonic() - began, cpu_s(operator.pid) - used_s
+    metrics = operator.metrics()
+    writes = sum(v for k, v in metrics.items() if k.startswith("grapevine_intents_writes_total"))
+    return [
+        (
+            f"{WORKLOADS:,} workloads × {TARGETS} targets, from empty to written and durable",
+            f"{took_s:.1f} s, {used_s:.1f} s CPU of the operator",
+        ),
+        ("API writes for that", f"{writes:,.0f}"),
+        (f"RSS with {_PODS:,} pods and {_EDGES:,} edges", f"{memory(operator.pid).rss_kib / 1024:.0f} MiB"),
+    ]
 
 
-def _post(host: str, port: int, seq: int, chunk: tuple[object, ...]) -> int:
-    """Send one batch and return what is durable; a busy operator is asked again."""
-    header = BatchHeader("bench", seq, 1, "node-0", time.time_ns() // 1_000_000, Hearing(("packet",), 0))
-    body = codec.encode_batch(Batch(header, chunk))  # type: ignore[arg-type]
-    head = f"POST {schema.PATH} HTTP/1.1\r\nHost: bench\r\nContent-Type: {schema.CONTENT_TYPE}\r\n"
-    head += f"Content-Length: {len(body)}\r\nConnection: close\r\n\r\n"
-    while True:
-        with socket.create_connection((host, port), 10) as connection:
-            connection.sendall(head.encode() + body)
-            with connection.makefile("rb") as reader:
-                answer = reader.read()
-        status, _, reply = answer.partition(b"\r\n\r\n")
-        code = int(status.split()[1])
-        if code == schema.STATUS_ACCEPTED:
-            return codec.decode_reply(reply).durable_through
-        if code != schema.STATUS_BUSY:
-            raise RuntimeError(answer.decode(errors="replace"))
-        time.sleep(0.2)
+def _known_look_ups(operator: Operator) -> list[tuple[str, str]]:
+    """Return the rate at which look-ups of known edges go from the socket into the graph, on one core."""
+    sender = Sender(operator.url)
+    bodies = [body for _ in range(_REPEATS) for body in sender.encode(observations())]
+    taken_in = 'grapevine_intake_events_total{event="observations"}'
+    before, used_s = operator.metrics()[taken_in], cpu_s(operator.pid)
+    for body in bodies:
+        sender.send(body)
+    count = _EDGES * _REPEATS
+    eventually(lambda: operator.metrics()[taken_in] - before >= count, timeout_s=120)
+    used_s = cpu_s(operator.pid) - used_s
+    return [
+        (
+            f"{count:,} look-ups of known edges, from HTTP to graph, one core",
+            f"{count / used_s:,.0f} a second, {used_s / count * 1e6:.0f} µs CPU each",
+        )
+    ]
 
 
-def _cpu_s(pid: int) -> float:
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+def _idle(operator: Operator) -> list[tuple[str, str]]:
+    time.sleep(_SETTLE_S)
+    used_s = cpu_s(operator.pid)
+    time.sleep(_IDLE_S)
+    return [("CPU with nothing going on", f"{(cpu_s(operator.pid) - used_s) / _IDLE_S:.1%} of a core")]
 
 
-def _rss_mib(pid: int) -> float:
-    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
-    return next(int(line.split()[1]) for line in lines if line.startswith("VmRSS:")) / 1024
+def _rollout(plane: ControlPlane, operator: Operator) -> list[tuple[str, str]]:
+    """Replace every pod, with look-ups of the new ones at once and of the old ones late, and count wrong edges."""
+    sender, lock = Sender(operator.url), threading.Lock()
+
+    def on_rolled(rolled: Rolled) -> None:
+        now_ms = time.time_ns() // 1_000_000
+        with lock:
+            sender.post(
+                [
+                    *lookups(rolled.workload, rolled.ips, now_ms),
+                    *lookups(rolled.workload, rolled.old_ips, rolled.gone_ms - _LATE_MS),
+                ]
+            )
+
+    reset_peak(operator.pid)
+    used_s, began = cpu_s(operator.pid), time.monotonic()
+    roll_out(plane, on_rolled)
+    over = time.monotonic()
+    pods = 'grapevine_informer_objects{kind="Pod"}'
+    eventually(lambda: operator.metrics()[pods] == _PODS, timeout_s=120)
+    current_s = time.monotonic() - over
+    sender.wait_durable()
+    used_s = cpu_s(operator.pid) - used_s
+    prefix = 'grapevine_lookups_unresolved_total{reason="'
+    unresolved = [f"{k[len(prefix) : -2]} {v:.0f}" for k, v in operator.metrics().items() if k.startswith(prefix)]
+    wrong, missing = _compare(plane)
+    return [
+        (
+            f"rollout of all {_PODS:,} pods within {over - began:.0f} s, with {2 * _EDGES:,} look-ups",
+            f"{used_s:.1f} s CPU, peak RSS {memory(operator.pid).peak_kib / 1024:.0f} MiB",
+        ),
+        ("current after the last of it", f"{current_s:.1f} s"),
+        ("wrong edges, missing edges", f"{wrong}, {missing}"),
+        ("look-ups given to nobody, the address in doubt", ", ".join(unresolved) or "none"),
+    ]
+
+
+def _compare(plane: ControlPlane) -> tuple[int, int]:
+    """Return how many targets stand in the objects and are none, and the other way round."""
+    with plane.api() as api:
+        objects = api.list("k8s.otterize.com/v2beta1", "ClientIntents")
+    found = {
+        (o["metadata"]["namespace"], o["spec"]["workload"]["name"]): {
+            text for target in o["spec"]["targets"] for text in _texts(target, o["metadata"]["namespace"])
+        }
+        for o in objects
+    }
+    true = {(namespace_of(w), name_of(w)): targets_of(w) for w in range(WORKLOADS)}
+    wrong = sum(len(texts - true.get(client, set())) for client, texts in found.items())
+    return wrong, sum(len(texts - found.get(client, set())) for client, texts in true.items())
+
+
+def _texts(target: dict[str, dict[str, object]], namespace: str) -> list[str]:
+    (kind, content), *_ = target.items()
+    if kind == "internet":
+        return [str(domain) for domain in content["domains"]]  # type: ignore[attr-defined]
+    name = str(content["name"])
+    return [name if "." in name else f"{name}.{namespace}"]

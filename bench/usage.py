@@ -25,10 +25,15 @@ def cpu_s(pid: int) -> float:
     return time.clock_gettime((~pid << 3) | 2)
 
 
-def memory(pid: int) -> Memory:
-    """Return the memory of a process."""
+def memory(pid: int | str) -> Memory:
+    """Return the memory of a process; `self` is this one."""
     status = _fields(Path(f"/proc/{pid}/status"))
     return Memory(status["VmRSS"], status["VmHWM"], _fields(Path(f"/proc/{pid}/smaps_rollup"))["Pss"])
+
+
+def reset_peak(pid: int) -> None:
+    """Let a process's peak begin anew. Source: proc_pid_clear_refs(5)."""
+    Path(f"/proc/{pid}/clear_refs").write_text("5")
 
 
 def _fields(path: Path) -> dict[str, int]:
