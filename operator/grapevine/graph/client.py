@@ -135,7 +135,7 @@ class Client:
 
     def look_again(self, answered: str, addresses_of: AddressesOf) -> list[Sighting]:
         """Return what the search list made of a name that is now known to resolve itself, withdrawn and counted."""
-        return self._sweep(self.wildcards.variants(answered), addresses_of) if self.wildcards else []
+        return self._sweep(self.wildcards.variants(answered), addresses_of)
 
     def _sweep(self, names: Collection[str], addresses_of: AddressesOf) -> list[Sighting]:
         withdrawn: list[Sighting] = []

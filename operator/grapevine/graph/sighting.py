@@ -65,8 +65,11 @@ class Sighting:
     @property
     def last_ms(self) -> int | None:
         """When it was last seen; None before the first time."""
-        seen = [each.last_ms for each in (self.lookups, self.connections) if each]
-        return max(seen) if seen else None
+        lookups, connections = self.lookups, self.connections
+        if lookups is None or connections is None:
+            only = lookups or connections
+            return only.last_ms if only else None
+        return max(lookups.last_ms, connections.last_ms)
 
     @property
     def known_ms(self) -> int:

@@ -336,7 +336,8 @@ class GraphStore:
         else:
             has_changed = self._see(client, sighting, lookup)
         has_changed |= client.attempts.answer(lookup.name)
-        has_changed |= self._withdraw(client.look_again(lookup.name, self._addresses_of(lookup.client)))
+        if client.wildcards:
+            has_changed |= self._withdraw(client.look_again(lookup.name, self._addresses_of(lookup.client)))
         sighting = client.sightings.get(destination) if has_changed else sighting  # a wildcard takes back what it made
         if sighting is None:
             return has_changed

@@ -1,6 +1,6 @@
 """Where a client workload opened connections to: the resolver's word to the graph."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from grapevine.model.target import Destination
 from grapevine.model.workload import WorkloadRef
@@ -22,3 +22,5 @@ class Connection:
     count: int
     source: str = ""
     """What heard it."""
+    pod: str = field(default="", compare=False)
+    """Name of the client's pod, or of the newest it may have been."""

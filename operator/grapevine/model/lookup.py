@@ -1,6 +1,6 @@
 """What a client workload asked and got: the resolver's word to the graph."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from grapevine.model.target import Destination
 from grapevine.model.workload import WorkloadRef
@@ -30,3 +30,5 @@ class Lookup:
     """Whose pods the other addresses are, one an address, where several workloads are behind the Service asked for."""
     source: str = ""
     """What heard it."""
+    pod: str = field(default="", compare=False)
+    """Name of the client's pod, or of the newest it may have been."""

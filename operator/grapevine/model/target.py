@@ -2,9 +2,11 @@
 
 A *destination* is what a look-up named and never changes. A *target* is who stands behind it now: it changes when a
 Service gets a second owner, and the graph then moves the edge (docs/decisions/001-destination-and-target.md).
+Destinations are tuples: each observation is found by one, and the hash of a tuple is not made by Python code.
 """
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from grapevine.model.workload import WorkloadRef
 
@@ -12,8 +14,7 @@ CLUSTERSET_DOMAIN = "clusterset.local"
 """Domain of the Services that several clusters share; KEP-1645 (Multi-Cluster Services) fixes it."""
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class ServiceDestination:
+class ServiceDestination(NamedTuple):
     """A Service of the cluster, asked for by name."""
 
     namespace: str
@@ -27,15 +28,13 @@ class ServiceDestination:
     clusters may stand too, or another name of the cluster's domain."""
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class DomainDestination:
+class DomainDestination(NamedTuple):
     """A name outside the cluster: the one the client asked for, not the end of its CNAME chain."""
 
     domain: str
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class WorkloadDestination:
+class WorkloadDestination(NamedTuple):
     """A pod asked for by address (`10-0-0-7.ns.pod.<domain>`), fixed to the workload that held it at that time."""
 
     workload: WorkloadRef

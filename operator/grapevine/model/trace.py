@@ -1,10 +1,9 @@
 """Who and what stood behind one observation of an edge: what `explain` shows, and nothing else needs."""
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 
-@dataclass(frozen=True, slots=True)
-class Trace:
+class Trace(NamedTuple):
     """What an observation leaves in an edge's memory."""
 
     pod: str

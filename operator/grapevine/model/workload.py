@@ -1,6 +1,7 @@
 """Identity of a workload."""
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -31,9 +32,8 @@ class ServiceName:
     """Empty where it does not say: then that of Kubernetes."""
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class ServiceRef:
-    """A Kubernetes Service."""
+class ServiceRef(NamedTuple):
+    """A Kubernetes Service; a tuple, for the same reason as destinations."""
 
     namespace: str
     name: str

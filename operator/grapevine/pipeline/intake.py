@@ -211,12 +211,12 @@ class Intake:
         if isinstance(found, Connection):
             if not is_final and self._may_be_a_pods(found):
                 return False
-            if not self._graph.connect(found, self._index.target_of, self._trace(observation, node)):
+            if not self._graph.connect(found, self._index.target_of, _trace(observation, found.pod)):
                 is_node = self._index.is_host_address(found.address)
                 self._leave_out(observation, node, Reason.TO_NODE if is_node else Reason.WITHOUT_LOOKUP)
                 return True
         else:
-            self._graph.add(found, self._index.target_of, self._trace(observation, node))
+            self._graph.add(found, self._index.target_of, _trace(observation, found.pod))
             self._note(observation, Whose.POD)
             if isinstance(found.destination, ServiceDestination) and isinstance(observation, DnsObservation):
                 self.blind_spots.note_resolver(observation.resolver_ip)
@@ -228,15 +228,6 @@ class Intake:
     def _note_zone(self, zone: str) -> None:
         if zone != CLUSTERSET_DOMAIN and (zone in self.zones or len(self.zones) < _MAX_ZONES):
             self.zones[zone] += 1
-
-    def _trace(self, observation: Observation, node: str) -> Trace | None:
-        """Return what `explain` shows of an observation that has become a workload's."""
-        pods = self._pods_of(observation, node)
-        if not pods:
-            return None
-        if isinstance(observation, DnsObservation):
-            return Trace(pods[-1].name, observation.source, observation.resolver_ip, observation.answers)
-        return Trace(pods[-1].name, observation.source, answers=(observation.dst_ip,))
 
     def _leave_out(self, observation: Observation, node: str, reason: Reason) -> None:
         """Count what becomes no edge, as its client's too where that is a pod, or as that of each it may be."""
@@ -277,6 +268,13 @@ class Intake:
         for batch, clients in clients_of.items():
             is_whole = batch != self._processing and not self._parking.holds(batch)
             self._on_taken_in(batch, clients, is_whole)
+
+
+def _trace(observation: Observation, pod: str) -> Trace:
+    """Return what `explain` shows of an observation that has become a workload's, by this pod of it."""
+    if isinstance(observation, DnsObservation):
+        return Trace(pod, observation.source, observation.resolver_ip, observation.answers)
+    return Trace(pod, observation.source, answers=(observation.dst_ip,))
 
 
 def _sender(batch: Batch) -> str:

@@ -69,6 +69,8 @@ class _Lease:
     """The same with what lingers."""
     doubter: "_Lease | None" = None
     """Who had the address after this pod, which lives by what is known."""
+    alone: Held = _NOBODY
+    """What is said of the address while nobody else had it, made once."""
 
     @property
     def is_alone(self) -> bool:
@@ -116,6 +118,7 @@ class AddressIndex:
                 leases.append(mine)
                 self._ips.setdefault(pod.uid, set()).add(ip)
             mine.pod, mine.start_ms = pod, max(mine.start_ms, pod.start_ms or 0)
+            mine.alone = Held((pod,))
             if not pod.ips or ip in pod.ips:
                 mine.end_ms, mine.gone_ms = pod.end_ms, None
                 if pod.deletion_ms is None:
@@ -149,7 +152,7 @@ class AddressIndex:
         if len(leases) == 1 and leases[0].is_alone:  # nearly every address, nearly always
             (lease,) = leases
             if lease.start_ms + self._clocks.between(lease.pod.node, clock)[0] <= first_ms:
-                return Held((lease.pod,))
+                return lease.alone
         found: list[_Lease] = []
         has_first = has_last = False
         for lease in leases:

@@ -1,11 +1,11 @@
 """Whose an observation is: the workload of the pod that held the address at the observation's own time."""
 
 from grapevine.model.observation import DnsObservation, Observation
-from grapevine.model.workload import WorkloadRef
 from grapevine.resolver.heard import HeardNodes
-from grapevine.resolver.holders import holder_at
+from grapevine.resolver.holders import Holder, holder_at
 from grapevine.resolver.index import ClusterIndex
 from grapevine.resolver.noise import Reason, Unresolved
+from grapevine.resolver.records import PodRecord
 from grapevine.resolver.scope import Namespaces
 from grapevine.settings import ScopeSettings
 
@@ -22,8 +22,8 @@ class Clients:
         self._heard = heard
         self._own_namespace = own_namespace
 
-    def client_of(self, observation: Observation, node: str, clock: str, *, is_final: bool) -> WorkloadRef | Unresolved:
-        """Return the client's workload, or why there is none.
+    def client_of(self, observation: Observation, node: str, clock: str, *, is_final: bool) -> Holder | Unresolved:
+        """Return the client, which held the address, or why there is none.
 
         `node` is where the observation was made, `clock` whose clock its times are.
         """
@@ -41,15 +41,16 @@ class Clients:
         # A DNS server asks for others, but the connections it opens are its own.
         if isinstance(observation, DnsObservation) and self._index.is_resolver(pod):
             return Unresolved(Reason.RESOLVER)
-        if observation.source == _WIRE and all(
-            each.node != node and self._is_heard_by(each.node, observation, clock) for each in holder.pods
-        ):
+        if observation.source == _WIRE and pod.node != node and self._are_heard(holder.pods, node, observation, clock):
             return Unresolved(Reason.HEARD_ELSEWHERE)
         if not holder.is_certain and not is_final:
             return Unresolved(Reason.OWNER_UNKNOWN)
-        return holder.workload
+        return holder
 
-    def _is_heard_by(self, node: str, observation: Observation, clock: str) -> bool:
-        """Whether that node's own capture tells of it as well."""
-        first_ms = self._index.in_clock_of(node, observation.first_ms, clock)
-        return self._heard.hears(node, type(observation), first_ms)
+    def _are_heard(self, pods: tuple[PodRecord, ...], node: str, observation: Observation, clock: str) -> bool:
+        """Whether each of the pods is on another node than `node`, whose own capture tells of it as well."""
+        for pod in pods:
+            first_ms = self._index.in_clock_of(pod.node, observation.first_ms, clock)
+            if pod.node == node or not self._heard.hears(pod.node, type(observation), first_ms):
+                return False
+        return True

@@ -48,7 +48,7 @@ class DnsServers:
     def may_answer(self, ip: str, at_ms: int, clock: str) -> bool:
         """Whether an answer heard from that address, at a time that `clock` wrote, counts as the cluster's."""
         service = self._index.service_at(ip, DNS_PORT)
-        if service is not None and service in self.services():
+        if service is not None and service.namespace in _NAMESPACES and service in self._index.services_on(DNS_PORT):
             return True
         if ip.startswith(_LINK_LOCAL) or self._index.is_host_address(ip):
             return True

@@ -1,6 +1,6 @@
 """Whose an address was at a time: one workload, or why that cannot be said."""
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from grapevine.model.observation import ConnObservation, Observation
 from grapevine.model.workload import WorkloadRef
@@ -15,8 +15,7 @@ READ = "log"
 """Source of what its sender read out of a DNS server's own log, so that nobody else can have told it."""
 
 
-@dataclass(frozen=True, slots=True)
-class Holder:
+class Holder(NamedTuple):
     """Who held an address."""
 
     pods: tuple[PodRecord, ...]

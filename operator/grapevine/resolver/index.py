@@ -20,6 +20,7 @@ from grapevine.model.workload import ServiceRef, WorkloadRef
 from grapevine.resolver.addresses import AddressIndex, Held
 from grapevine.resolver.clocks import OURS, Clocks
 from grapevine.resolver.external_names import ExternalNames
+from grapevine.resolver.hosts import Hosts
 from grapevine.resolver.names import is_address, try_pod_name
 from grapevine.resolver.records import (
     NodeRecord,
@@ -36,8 +37,6 @@ from grapevine.resolver.workloads import Workloads
 _API_SERVER = ServiceRef("default", "kubernetes")
 _NOW_MS = 1 << 62
 """After every start, and after every end that is known."""
-_MAX_NODES = 10_000
-"""Nodes whose capture reported addresses; a capture without a node's name counts as a new one each time it starts."""
 
 
 class ClusterIndex:
@@ -64,9 +63,7 @@ class ClusterIndex:
         self._backing: dict[ServiceRef, frozenset[WorkloadRef | None]] = {}
         """Owners of the endpoints of Services asked about since they last changed."""
         self._last_owner: dict[ServiceRef, WorkloadRef] = {}
-        self._nodes: dict[str, tuple[str, ...]] = {}
-        self._host_ips: frozenset[str] = frozenset()
-        self._reported_host_ips: dict[str, tuple[str, ...]] = {}
+        self._hosts = Hosts()
         self._external_names = ExternalNames(cluster_domain)
         self._kept_out: set[WorkloadRef] = set()
 
@@ -96,19 +93,16 @@ class ClusterIndex:
                 case SliceRecord():
                     changed |= self._put_slice(record, gone=gone)
                 case NodeRecord():
-                    self._put_node(record, gone=gone)
+                    self._hosts.put(record, gone=gone)
+                    self._backing.clear()
         for service in changed:
             self._backing.pop(service, None)
         return self._external_names.with_aliases(changed)
 
     def put_host_ips(self, node: str, ips: tuple[str, ...]) -> None:
         """Take in the addresses a capture process reports of its own node."""
-        if ips and self._reported_host_ips.get(node) != ips:
-            self._reported_host_ips.pop(node, None)
-            self._reported_host_ips[node] = ips
-            if len(self._reported_host_ips) > _MAX_NODES:
-                del self._reported_host_ips[next(iter(self._reported_host_ips))]
-            self._refresh_host_ips()
+        if self._hosts.report(node, ips):
+            self._backing.clear()
 
     def remember_owner(self, service: ServiceRef, workload: WorkloadRef) -> None:
         """Seed the last known owner of a Service from the cluster's status after a restart."""
@@ -123,7 +117,7 @@ class ClusterIndex:
 
     def is_host_address(self, ip: str) -> bool:
         """Whether it is an address of a node or of a pod network's gateway: never a pod's."""
-        return ip in self._host_ips
+        return ip in self._hosts
 
     def held(self, ip: str, first_ms: int, last_ms: int, clock: str) -> Held:
         """Return who may have held the address between two times that `clock` wrote."""
@@ -143,7 +137,7 @@ class ClusterIndex:
 
     def node_names(self) -> frozenset[str]:
         """Return the names of the cluster's nodes."""
-        return frozenset(self._nodes)
+        return self._hosts.names
 
     def dns_caches(self) -> list[OwnerRecord]:
         """Return the DaemonSets of NodeLocal DNSCache that are there; O(owners)."""
@@ -204,7 +198,7 @@ class ClusterIndex:
         """Whether the pod stands, or stood until it went, behind one of these Services."""
         if not services.isdisjoint(self._services_of_pod.get((pod.namespace, pod.name), ())):
             return True
-        if not services.isdisjoint(self._services_listing(pod.ips)):
+        if any(not services.isdisjoint(self._service_addresses.listing(ip)) for ip in pod.ips):
             return True
         if self._pod_uids.get((pod.namespace, pod.name)) == pod.uid and pod.end_ms is None:
             return False
@@ -233,6 +227,11 @@ class ClusterIndex:
         names = {(s.namespace, e.pod) for s in self._slices.get(service, {}).values() for e in s.endpoints}
         named = [self._pods[uid] for key in names if (uid := self._pod_uids.get(key))]
         return named + [pod for ip in self.bare_addresses_behind(service) if (pod := self._pod_now(ip))]
+
+    def is_shared(self, service: ServiceRef) -> bool:
+        """Whether several workloads are behind the Service now."""
+        owners = self._owners_behind(service)
+        return len(owners) - (None in owners) > 1
 
     def owners_of(self, service: ServiceRef) -> list[WorkloadRef]:
         """Return the workloads behind the Service now, sorted."""
@@ -334,7 +333,7 @@ class ClusterIndex:
 
     def _pod_now(self, ip: str) -> PodRecord | None:
         """Return the pod that has the address now; None where none has, or pods of several workloads have."""
-        pods = () if ip in self._host_ips else self.held(ip, _NOW_MS, _NOW_MS, OURS).pods
+        pods = () if ip in self._hosts else self.held(ip, _NOW_MS, _NOW_MS, OURS).pods
         return pods[-1] if len({self.workload_of(pod)[0] for pod in pods}) == 1 else None
 
     def _pod_of_host(self, service: ServiceRef, host: str) -> PodRecord | None:
@@ -368,7 +367,7 @@ class ClusterIndex:
         if before is None or (before.owner, before.override) != (pod.owner, pod.override):
             changed |= self._services_of_pod.get(key, set())
         if not pod.host_network and (changed or before is None or (before.ips, before.end_ms) != (pod.ips, pod.end_ms)):
-            changed |= self._services_listing((*(before.ips if before else ()), *pod.ips))
+            changed |= self._service_addresses.listing_any((*(before.ips if before else ()), *pod.ips))
         return changed
 
     def _drop_pod(self, pod: PodRecord, gone: RecordGone, now_ms: int) -> set[ServiceRef]:
@@ -381,7 +380,7 @@ class ClusterIndex:
         if not pod.ips or pod.host_network:
             forgotten.add(pod.uid)
         self._forget_pods(forgotten)
-        return self._services_of_pod.get(key, set()) | self._services_listing(pod.ips)
+        return self._services_of_pod.get(key, set()) | self._service_addresses.listing_any(pod.ips)
 
     def _forget_pods(self, uids: Iterable[str]) -> None:
         """Forget pods that hold no address any more, unless they are there still."""
@@ -426,24 +425,8 @@ class ClusterIndex:
             del self._slices[service]
         return {service}
 
-    def _put_node(self, record: NodeRecord, *, gone: bool) -> None:
-        if gone:
-            self._nodes.pop(record.name, None)
-            self._reported_host_ips.pop(record.name, None)
-        else:
-            self._nodes[record.name] = record.addresses
-        self._refresh_host_ips()
-
-    def _refresh_host_ips(self) -> None:
-        everything = (*self._nodes.values(), *self._reported_host_ips.values())
-        self._host_ips = frozenset(ip for ips in everything for ip in ips)
-        self._backing.clear()
-
     def _services_in(self, namespace: str) -> set[ServiceRef]:
         """Return the Services with endpoints in that namespace."""
         bare = self._service_addresses.bare_addresses()
         here = [ip for ip in bare if (pod := self._pod_now(ip)) and pod.namespace == namespace]
-        return {s for s in self._slices if s.namespace == namespace} | self._services_listing(here)
-
-    def _services_listing(self, ips: Iterable[str]) -> set[ServiceRef]:
-        return set().union(*map(self._service_addresses.listing, ips))
+        return {s for s in self._slices if s.namespace == namespace} | self._service_addresses.listing_any(here)

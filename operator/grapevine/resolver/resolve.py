@@ -93,13 +93,13 @@ class Resolver:
         client = self._clients.client_of(observation, node, node, is_final=is_final)
         if isinstance(client, Unresolved):
             return client
-        destination = self._dialled.destination_of(observation, client, node, is_final=is_final)
+        destination = self._dialled.destination_of(observation, client.workload, node, is_final=is_final)
         if isinstance(destination, Unresolved):
             return destination
         if destination is None and self._metadata.is_address(observation.dst_ip):
             return Unresolved(Reason.METADATA)
         return Connection(
-            client=client,
+            client=client.workload,
             address=observation.dst_ip,
             port=observation.dst_port,
             proto=observation.proto,
@@ -108,6 +108,7 @@ class Resolver:
             last_ms=observation.last_ms,
             count=observation.count,
             source=observation.source,
+            pod=client.pods[-1].name,
         )
 
     def _lookup(self, observation: DnsObservation, node: str, *, is_final: bool) -> Lookup | Unresolved:
@@ -130,7 +131,7 @@ class Resolver:
             return Unresolved(Reason.METADATA)
         rcode = observation.rcode
         return Lookup(
-            client=client,
+            client=client.workload,
             name=observation.qname,
             destination=destination,
             is_answered=is_answered,
@@ -142,6 +143,7 @@ class Resolver:
             addresses=self._addresses(observation, clock),
             wildcard=wildcard,
             owners=self._owners(observation, clock, destination),
+            pod=client.pods[-1].name,
         )
 
     def _is_believed(self, observation: DnsObservation, clock: str) -> bool:
@@ -169,7 +171,7 @@ class Resolver:
         """Return whose pods an answer leads to, one an address, where the Service alone does not tell."""
         if not isinstance(destination, ServiceDestination) or observation.qtype not in _ADDRESS_TYPES:
             return ()
-        if len(self._index.owners_of(ServiceRef(destination.namespace, destination.service))) < 2:
+        if not self._index.is_shared(ServiceRef(destination.namespace, destination.service)):
             return ()
         at_ms = observation.last_ms
         held = (holder_at(self._index, answer, at_ms, at_ms, clock) for answer in observation.answers)

@@ -3,10 +3,13 @@
 As the cluster is now: a ClusterIP given to another Service is the other's, whenever it was dialled.
 """
 
+from collections.abc import Iterable, Set
 from typing import TypeVar
 
 from grapevine.model.workload import ServiceRef
 from grapevine.resolver.records import ServiceRecord, SliceRecord
+
+_NONE: Set[ServiceRef] = frozenset()
 
 
 class ServiceAddresses:
@@ -34,9 +37,14 @@ class ServiceAddresses:
         listed = self._bare.get((ip, port))
         return min(listed)[0] if listed else None
 
-    def listing(self, ip: str) -> set[ServiceRef]:
+    def listing(self, ip: str) -> Set[ServiceRef]:
         """Return the Services that list the address as an endpoint without saying which pod it is."""
-        return {service for service, _ in self._listed.get(ip, ())}
+        listed = self._listed.get(ip)
+        return {service for service, _ in listed} if listed else _NONE
+
+    def listing_any(self, ips: Iterable[str]) -> set[ServiceRef]:
+        """Return the Services that so list one of these addresses."""
+        return set().union(*map(self.listing, ips))
 
     def bare_addresses(self) -> list[str]:
         """Return all these addresses."""
