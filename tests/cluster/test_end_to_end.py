@@ -26,6 +26,7 @@ from tests.cluster.node import CAPTURE, OPERATOR, Node, Object, process_of
 from tests.cluster.shop import pod
 from tests.support.eventually import eventually
 from tests.support.kubectl import KubectlError
+from tests.support.processes import run_grapevine
 from tests.support.truth import Intents, shop_truth
 
 pytestmark = [pytest.mark.cluster, pytest.mark.root, pytest.mark.timeout(900)]
@@ -150,6 +151,17 @@ def test_the_operator_is_refused_nothing(mapped: Node, newcomer: str) -> None:
 
     log = mapped.kubectl.run("logs", "-n", "grapevine-system", "deployment/grapevine-operator", "--all-containers")
     assert "orbidden" not in log
+
+
+def test_the_doctor_and_explain_reach_it_through_kubelet(mapped: Node) -> None:
+    where = f"--kubeconfig={mapped.kubeconfig}"
+    doctor = run_grapevine("doctor", where, "-o", "json")
+    explain = run_grapevine("explain", "storefront/web", "orders/cart", where)
+
+    assert doctor.stderr == explain.stderr == ""
+    levels = {each["check"]: each["level"] for each in json.loads(doctor.stdout)["findings"]}
+    assert levels["SourceSilent"] == levels["ObjectsUnread"] == levels["Unaccounted"] == "ok"
+    assert explain.stdout.startswith("storefront/web (Deployment) → orders/cart (Deployment)")
 
 
 def test_uninstalled_it_leaves_the_map_and_nothing_else(mapped: Node) -> None:
