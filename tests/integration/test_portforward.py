@@ -56,8 +56,10 @@ def test_asks_the_pod_that_is_ready(
         kubelet.target_port = int(operator.api_url.rpartition(":")[2])
         doctor = ask(control_plane, namespace, "doctor")
         explain = ask(control_plane, namespace, "explain", "shop/web", "cart", "-o", "json")
+        watch = ask(control_plane, namespace, "watch", "--once")
 
-    assert doctor.stderr == explain.stderr == ""
+    assert doctor.stderr == explain.stderr == watch.stderr == ""
+    assert (watch.returncode, watch.stdout) == (0, "")
     assert doctor.stdout.startswith(f"{namespace}/operator (Grapevine ")
     assert (doctor.returncode, explain.returncode) == (1, 1)
     assert json.loads(explain.stdout)["verdict"] == "client-unknown"

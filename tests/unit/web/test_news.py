@@ -108,3 +108,12 @@ async def test_one_too_many_is_told_to_come_again(server: ApiServer, monkeypatch
     monkeypatch.setattr(news_module, "MAX_WAITING", 0)
 
     assert await ask(server) == (503, {"error": "0 others wait for news: come again"})
+
+
+async def test_news_is_the_leaders(answers: NewsAnswers) -> None:
+    server = ApiServer(NoViews(), answers, lambda: "operator-b")
+    await server.start("127.0.0.1", 0)
+    try:
+        assert await ask(server) == (421, {"error": "this replica follows, operator-b leads: ask that pod"})
+    finally:
+        await server.stop()
