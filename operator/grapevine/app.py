@@ -39,12 +39,15 @@ from grapevine.kube.token_review import TokenReviewer
 from grapevine.model.errors import GrapevineError
 from grapevine.pipeline import Pipeline
 from grapevine.pipeline.live_edges import LiveEdges
+from grapevine.pipeline.live_map import LiveMap
 from grapevine.pipeline.newsroom import Newsroom
 from grapevine.pipeline.role import Role
 from grapevine.pipeline.views import PipelineViews
 from grapevine.public_suffixes import registrable_domains
 from grapevine.settings import ElectionSettings, OperatorSettings, TlsSettings, WebhookSettings
 from grapevine.web.api import ApiServer
+from grapevine.web.changes import ChangeStreams
+from grapevine.web.graph import GraphAnswers
 from grapevine.web.health import HealthServer
 from grapevine.web.news import NewsAnswers
 
@@ -125,6 +128,8 @@ async def _serve(settings: OperatorSettings, telemetry_settings: TelemetrySettin
             pipeline, informers.failing, _now_ms, role.lead, owner_kinds.failing, schema_unread=lambda: schema.unread
         )
         news = NewsAnswers(newsroom, instance)
+        live_map = LiveMap(pipeline)
+        graphs, streams = GraphAnswers(live_map), ChangeStreams(live_map, instance)
         ingest = IngestServer(pipeline, instance, dns_pods=pipeline.dns_pods, elsewhere=role.batches_elsewhere)
         tasks = await stack.enter_async_context(asyncio.TaskGroup())
 
@@ -143,6 +148,8 @@ async def _serve(settings: OperatorSettings, telemetry_settings: TelemetrySettin
                 news.metrics,
                 events.metrics,
                 *((webhook.metrics,) if webhook else ()),
+                graphs.metrics,
+                streams.metrics,
                 views.metrics,
                 informers.metrics,
                 owner_kinds.metrics,
@@ -174,7 +181,7 @@ async def _serve(settings: OperatorSettings, telemetry_settings: TelemetrySettin
         if settings.tls and serving is not None:
             authenticator = Authenticator(TokenReviewer(session), settings.tls.accounts, pipeline.index)
             await ingest.start_tls(settings.tls.host, settings.tls.port, serving.context, authenticator)
-        api = ApiServer(views, news, role.questions_elsewhere)
+        api = ApiServer(views, news, graphs, streams, role.questions_elsewhere)
         stack.push_async_callback(api.stop)
         await api.start(settings.api_host, settings.api_port)
 

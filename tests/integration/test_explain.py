@@ -1,11 +1,13 @@
 """`grapevine explain` and `doctor` as a person runs them, of an operator and an API server fed with the shop."""
 
 import json
+import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from tests.support.controlplane import Binaries, ControlPlane
 from tests.support.objects import SHOP, install_crd, load_cluster, replay_pod_events
 from tests.support.processes import Operator, run_grapevine, start_capture
@@ -126,3 +128,21 @@ def test_the_doctor_calls_an_operator_that_hears_nothing_blocked(
 
     assert done.returncode == 1
     assert "blocker  SourceSilent     no capture process is heard" in done.stdout
+
+
+def test_the_map_of_the_operator_is_the_shop(operator: Operator) -> None:
+    def asked(path: str) -> Any:
+        with urllib.request.urlopen(f"{operator.api_url}/api/v1/{path}", timeout=30) as answer:
+            return answer.read()
+
+    graph = json.loads(asked("graph"))
+    assert (21, 14, 5) == (
+        graph["calls"],
+        sum(node["kind"] not in ("Service", "Domain") for node in graph["nodes"]),
+        sum(node["kind"] == "Domain" for node in graph["nodes"]),
+    )
+    down = json.loads(asked("blast?workload=orders/redis&cause=down"))
+    assert 9 == down["total"]
+    assert yaml.safe_load(asked("intents?client=storefront/Deployment/web"))["spec"]["workload"]["name"] == "web"
+    with urllib.request.urlopen(f"{operator.api_url}/api/v1/changes", timeout=30) as stream:
+        assert b"event: change\n" == stream.readline()

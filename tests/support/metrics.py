@@ -5,6 +5,7 @@ from typing import Any, cast
 
 from tests.support.fake_writer import FakeWriter
 from tests.support.telemetry import BOTH, FakeWire
+from tests.support.web import FixedMap
 from tests.support.webhooks import SECRET
 
 from grapevine.export.graph_page import DEAD_HELP, DEAD_LABELS, DEAD_METRIC, HELP, METRIC, labels_of
@@ -29,6 +30,8 @@ from grapevine.pipeline import Pipeline
 from grapevine.pipeline.newsroom import Newsroom
 from grapevine.pipeline.views import PipelineViews
 from grapevine.settings import OperatorSettings, WebhookSettings
+from grapevine.web.changes import ChangeStreams
+from grapevine.web.graph import GraphAnswers
 from grapevine.web.news import NewsAnswers
 
 _NOBODY = cast("Any", None)
@@ -56,6 +59,8 @@ def all_families() -> list[Family]:
         [*_webhook().metrics()],
         [*EventWriter(_NOBODY, "", lambda: 0).metrics()],
         [*NewsAnswers(newsroom, "").metrics()],
+        [*GraphAnswers(FixedMap()).metrics()],
+        [*ChangeStreams(FixedMap(), "").metrics()],
         [*telemetry.metrics()],
         [*Sender(BOTH, wire, clock_ns=wire.clock_ns, wait=wire.wait).metrics()],
         [

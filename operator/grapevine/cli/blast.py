@@ -99,11 +99,9 @@ def named(found: "ServiceMap", text: str) -> "NodeRef":
     Raises:
         PermanentInputError: it names nothing, or several.
     """
-    from grapevine.intents.selection import parse_pattern
-    from grapevine.view.selection import matches
+    from grapevine.view.selection import nodes_called
 
-    pattern = parse_pattern(text, "WORKLOAD")
-    refs = [node.ref for node in found.nodes if matches(pattern, node.ref)]
+    refs = nodes_called(found, text, "WORKLOAD")
     if len(refs) == 1:
         return refs[0]
     if not refs:

@@ -88,14 +88,17 @@ def read_map(args: argparse.Namespace) -> "ServiceMap":
     return map_of_intents([resource for path in args.filename for resource in read_files(path, ())])
 
 
-def part_asked_for(args: argparse.Namespace) -> "Part":
-    """Return what the flags ask for.
+def part_asked_for(args: argparse.Namespace, whole: "ServiceMap") -> "Part":
+    """Return what the flags ask for of a map.
 
     Raises:
-        PermanentInputError: one of them cannot be used.
+        PermanentInputError: one of them cannot be used, or nothing is called as `--focus` has it.
     """
-    from grapevine.intents.selection import parse_pattern
-    from grapevine.view.selection import Part
+    from grapevine.view.selection import Part, nodes_called
+
+    focus = nodes_called(whole, args.focus, "--focus") if args.focus else []
+    if args.focus and not focus:
+        raise PermanentInputError(f"--focus: nothing in the map is called {args.focus!r}: grapevine list")
 
     since_ms = 0
     if args.since:
@@ -104,7 +107,7 @@ def part_asked_for(args: argparse.Namespace) -> "Part":
         raise PermanentInputError(f"--depth: {args.depth} is not between {_DEPTHS[0]} and {_DEPTHS[-1]}")
     return Part(
         namespaces=namespaces_of(args),
-        focus=parse_pattern(args.focus, "--focus") if args.focus else None,
+        focus=tuple(focus),
         depth=args.depth,
         since_ms=since_ms,
         min_confidence=percent(args),
@@ -132,13 +135,10 @@ def selected(args: argparse.Namespace) -> "ServiceMap":
         PermanentInputError: a flag, a file or the cluster cannot be used, or nothing is called as `--focus` has it.
         RetryableError: the API server does not answer.
     """
-    from grapevine.view.selection import matches, part_of
+    from grapevine.view.selection import part_of
 
-    part = part_asked_for(args)
     whole = read_map(args)
-    if part.focus and not any(matches(part.focus, node.ref) for node in whole.nodes):
-        raise PermanentInputError(f"--focus: nothing in the map is called {args.focus!r}: grapevine list")
-    found = part_of(whole, part)
+    found = part_of(whole, part_asked_for(args, whole))
     if not found.nodes:
         warn("nothing in the map is as asked for" if whole.nodes else "No connections found.")
     return found

@@ -95,6 +95,8 @@ class Pipeline:
         )
         self.kept = KeptStatus()
         """What the cluster's schema keeps of a status; all, unless told otherwise."""
+        self.changes = 0
+        """Grows whenever the map says something else than before; times and counts are no reason."""
         self._upkeep = Upkeep(self.graph, self.index, clock)
         self._batches: asyncio.Queue[tuple[Batch, int]] = asyncio.Queue(settings.ingest.max_queued_batches)
         """Each with the time from which on it may be decided."""
@@ -242,6 +244,14 @@ class Pipeline:
             unread_owner=next((unread for c in clients if (unread := self.index.unread_owner(c))), ""),
         )
 
+    def edges(self, client: WorkloadRef) -> list[Edge]:
+        """Return a client's edges with what is known of the Services they go to; empty where it is unknown."""
+        return [self._facts.complete(edge) for edge in self.graph.edges(client)]
+
+    def object_of(self, client: WorkloadRef) -> ActualIntents | None:
+        """Return the object in force for a client, as the cluster has it."""
+        return self._actual.object_of(client)
+
     def metrics(self) -> list[Metric]:
         """Return every stage's measurements."""
         open_batches = {"": self._ledger.open_batches()}
@@ -285,6 +295,7 @@ class Pipeline:
     def _enqueue_dirty(self) -> None:
         for client in self.graph.take_dirty():
             self._reconciler.enqueue(client)
+            self.changes += 1
 
     def _restore_item(self, client: WorkloadRef, item: ObservedItem) -> None:
         if item.target is None:

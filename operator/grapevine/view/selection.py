@@ -3,11 +3,13 @@
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 
-from grapevine.intents.selection import WorkloadPattern
+from grapevine.intents.selection import WorkloadPattern, parse_pattern
 from grapevine.view.servicemap import NAMESPACE, OUTSIDE, Link, Node, NodeRef, Relation, ServiceMap, service_map
 
 MAX_NODES = 600
 """Most nodes that are drawn one by one."""
+MAX_LINKS = 4_000
+"""Most links that are drawn one by one."""
 MAX_OUTSIDE = 12
 """Most names outside the cluster that are drawn one by one."""
 
@@ -18,8 +20,8 @@ class Part:
 
     namespaces: tuple[str, ...] = ()
     """Links with either end in one of them."""
-    focus: WorkloadPattern | None = None
-    """A workload, with all that leads to it and from it in `depth` calls."""
+    focus: tuple[NodeRef, ...] = ()
+    """These nodes, with all that leads to them and from them in `depth` calls."""
     depth: int = 1
     since_ms: int = 0
     min_confidence: int = 0
@@ -43,9 +45,8 @@ def part_of(whole: ServiceMap, part: Part) -> ServiceMap:
     if part.is_all:
         return whole
     kept = [link for link in whole.links if link.relation is Relation.CALLS and _is_in(link, part)]
-    focused = set[NodeRef]()
-    if part.focus:
-        focused = {node.ref for node in whole.nodes if matches(part.focus, node.ref)}
+    focused = set(part.focus)
+    if focused:
         kept = _around(kept, _behind(whole.links), focused, part.depth)
     services = {link.target for link in kept}
     kept += [link for link in _behind(whole.links) if link.client in services]
@@ -53,7 +54,20 @@ def part_of(whole: ServiceMap, part: Part) -> ServiceMap:
     return service_map((node for node in whole.nodes if node.ref in ends), kept, whole.notes)
 
 
-def matches(pattern: WorkloadPattern, ref: NodeRef) -> bool:
+def nodes_called(found: ServiceMap, text: str, what: str) -> list[NodeRef]:
+    """Return the nodes that a person, or a link of a page, names: by a node's whole identity, or in part.
+
+    Raises:
+        PermanentInputError: the text names nothing that a map can have; `what` is named.
+    """
+    exact = [node.ref for node in found.nodes if str(node.ref) == text]
+    if exact:
+        return exact
+    pattern = parse_pattern(text, what)
+    return [node.ref for node in found.nodes if _matches(pattern, node.ref)]
+
+
+def _matches(pattern: WorkloadPattern, ref: NodeRef) -> bool:
     """Tell whether a pattern names a node; a name outside the cluster is named whole."""
     if ref.is_outside:
         named = f"{pattern.name}.{pattern.namespace}" if pattern.namespace else pattern.name
@@ -90,7 +104,8 @@ def join_namespaces(found: ServiceMap) -> ServiceMap:
 def drawable(found: ServiceMap, most: int = MAX_NODES, most_outside: int = MAX_OUTSIDE) -> ServiceMap:
     """Return the map as it can be drawn: above `most_outside` names outside as one, above `most` nodes by namespace."""
     grouped = join_outside(found, most_outside)
-    return grouped if len(grouped.nodes) <= most else join_namespaces(found)
+    is_readable = len(grouped.nodes) <= most and len(grouped.links) <= MAX_LINKS
+    return grouped if is_readable else join_namespaces(found)
 
 
 def _joined(found: ServiceMap, meant: Callable[[NodeRef], NodeRef], notes: Iterable[str]) -> ServiceMap:

@@ -1,4 +1,4 @@
-"""The read-only JSON API: what the map knows, for the command line and, later, the map page.
+"""The read-only API: what the map knows, for the command line and for a page.
 
 Plain HTTP on loopback alone, reached through `pods/portforward`: who may do that is the cluster's RBAC to say, so
 there is no authentication here. GET only, nothing changes anything. A web page that a person has open can send
@@ -21,13 +21,25 @@ from grapevine.model.account import Account
 from grapevine.model.errors import PermanentInputError, RetryableError
 from grapevine.model.finding import Finding
 from grapevine.model.loopback import is_loopback
-from grapevine.web import news
+from grapevine.web import changes, news
+from grapevine.web.graph import GraphAnswers
+from grapevine.web.part import UnknownNodeError
 from grapevine.web.query import BadQueryError, text_of
 
 _SHUTDOWN_S = 2.0
 _KEEPALIVE_S = 75.0
 _MAX_LINE_BYTES = 4_096
-_HEADERS = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
+_SECURITY = {
+    "Content-Security-Policy": "default-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; "
+    "object-src 'none'",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Referrer-Policy": "no-referrer",
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+}
+"""On every answer: nothing of another origin is loaded into what is shown here, and nothing here into another's."""
+_HEADERS = {"Cache-Control": "no-store"}
 
 _log = logging.getLogger(__name__)
 
@@ -81,13 +93,25 @@ Elsewhere = Callable[[], str | None]
 
 
 class ApiServer:
-    """Serves `ROUTES` and news. `start` and `stop` once each."""
+    """Serves `ROUTES`, news, the graph and its changes. `start` and `stop` once each."""
 
-    def __init__(self, views: Views, answers: news.NewsAnswers, elsewhere: Elsewhere = lambda: None) -> None:
+    def __init__(
+        self,
+        views: Views,
+        answers: news.NewsAnswers,
+        graphs: GraphAnswers,
+        streams: changes.ChangeStreams,
+        elsewhere: Elsewhere = lambda: None,
+    ) -> None:
         app = web.Application(middlewares=[_errors_as_json, _loopback_names_only, _leader_only(elsewhere)])
+        app.on_response_prepare.append(_add_security_headers)
+        app.on_shutdown.append(lambda _: _end(streams))
         for path, answer in ROUTES.items():
             app.router.add_get(path, _handler(answer, views), allow_head=False)
         app.router.add_get(news.PATH, _news_handler(answers), allow_head=False)
+        for path, handler in graphs.routes().items():
+            app.router.add_get(path, handler, allow_head=False)
+        app.router.add_get(changes.PATH, streams.handle, allow_head=False)
         self._runner = web.AppRunner(
             app,
             access_log=None,
@@ -142,12 +166,22 @@ def _json(content: object, status: int = 200) -> web.Response:
     return web.Response(body=body, status=status, content_type="application/json", headers=_HEADERS)
 
 
+async def _add_security_headers(_request: web.Request, response: web.StreamResponse) -> None:
+    response.headers.update(_SECURITY)
+
+
+async def _end(streams: changes.ChangeStreams) -> None:
+    streams.close()
+
+
 @web.middleware
 async def _errors_as_json(request: web.Request, handler: _Handler) -> web.StreamResponse:
     try:
         return await handler(request)
     except BadQueryError as error:
         return _json({"error": str(error)}, 400)
+    except UnknownNodeError as error:
+        return _json({"error": str(error)}, 404)
     except RetryableError as error:
         return _json({"error": str(error)}, 503)
     except web.HTTPException as error:

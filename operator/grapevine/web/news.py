@@ -12,13 +12,14 @@ from typing import Protocol
 from grapevine.insight.news import NewsPage
 from grapevine.model.errors import RetryableError
 from grapevine.model.metric import Metric
-from grapevine.web.query import BadQueryError, text_of
+from grapevine.web.query import count_of, text_of
 
 PATH = "/api/v1/news"
 MAX_WAIT_S = 60
 MAX_WAITING = 64
 """Requests that wait at the same time; one more is told to come again."""
-_MAX_SEQ_DIGITS = 15
+_MAX_SEQ = 10**15 - 1
+_MAX_WAIT_ASKED_S = 9_999
 
 
 class News(Protocol):
@@ -49,8 +50,8 @@ class NewsAnswers:
             BadQueryError: the query is none of this endpoint's.
             RetryableError: too many wait.
         """
-        seq = _count(query, "after", _MAX_SEQ_DIGITS)
-        wait_s = min(_count(query, "wait", 4), MAX_WAIT_S)
+        seq = count_of(query, "after", _MAX_SEQ)
+        wait_s = min(count_of(query, "wait", _MAX_WAIT_ASKED_S), MAX_WAIT_S)
         namespaces = frozenset(each for each in text_of(query, "namespace", needed=False).split(",") if each)
         if query.get("instance", self._instance) != self._instance:
             seq = 0  # of another process, whose numbers say nothing here
@@ -62,10 +63,3 @@ class NewsAnswers:
         finally:
             self.waiting -= 1
         return {"instance": self._instance, **asdict(page)}
-
-
-def _count(query: Mapping[str, str], key: str, max_digits: int) -> int:
-    text = text_of(query, key, needed=False) or "0"
-    if not (text.isascii() and text.isdigit() and len(text) <= max_digits):
-        raise BadQueryError(f"{key}: give a whole number")
-    return int(text)

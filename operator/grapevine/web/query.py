@@ -12,6 +12,20 @@ class BadQueryError(PermanentInputError):
     """The query is not one of this endpoint's; the text goes into the 400 reply."""
 
 
+def count_of(query: Mapping[str, str], key: str, most: int, default: int = 0) -> int:
+    """Return a whole number from 0 to `most`; the default where it is missing.
+
+    Raises:
+        BadQueryError: it is none of these.
+    """
+    text = text_of(query, key, needed=False)
+    if not text:
+        return default
+    if not (text.isascii() and text.isdigit() and len(text) <= len(str(most)) and int(text) <= most):
+        raise BadQueryError(f"{key}: give a whole number from 0 to {most}")
+    return int(text)
+
+
 def text_of(query: Mapping[str, str], key: str, *, needed: bool = True) -> str:
     """Return a value without blanks around it; empty where it is missing and not needed.
 

@@ -7,8 +7,7 @@ import pytest
 from bench.layout import random_map
 from tests.support.maps import a_map, behind, call, calls, ref
 
-from grapevine.intents.selection import parse_pattern
-from grapevine.view.selection import MAX_NODES, Part, drawable, join_outside, part_of
+from grapevine.view.selection import MAX_NODES, Part, drawable, join_outside, nodes_called, part_of
 from grapevine.view.servicemap import NAMESPACE, Node, NodeRef
 
 SHOP = a_map(
@@ -21,6 +20,10 @@ SHOP = a_map(
     call("pay/v1", "bank.example.com"),
     nodes=[Node(ref("tools/idle"))],
 )
+
+
+def named(text: str) -> tuple[NodeRef, ...]:
+    return tuple(nodes_called(SHOP, text, "focus"))
 
 
 def part(**fields: object) -> set[str]:
@@ -38,16 +41,16 @@ def part(**fields: object) -> set[str]:
         (part(search="REDIS"), ["orders/cart → orders/redis"]),
         (part(search="example.com"), ["pay/v1 → bank.example.com"]),
         (part(since_ms=11, namespaces=("pay",)), ["pay/v1 → bank.example.com"]),
-        (part(focus=parse_pattern("redis.orders", "")), ["orders/cart → orders/redis"]),
+        (part(focus=named("redis.orders")), ["orders/cart → orders/redis"]),
         (
-            part(focus=parse_pattern("redis.orders", ""), depth=2),
+            part(focus=named("redis.orders"), depth=2),
             ["orders/cart → orders/redis", "front/web → orders/cart"],
         ),
         (
-            part(focus=parse_pattern("pay/v1", ""), depth=2),
+            part(focus=named("pay/v1"), depth=2),
             ["orders/cart → pay/pay", "front/web → orders/cart", "pay/v1 → bank.example.com"],
         ),
-        (part(focus=parse_pattern("bank.example.com", "")), ["pay/v1 → bank.example.com"]),
+        (part(focus=named("bank.example.com")), ["pay/v1 → bank.example.com"]),
     ],
 )
 def test_takes_what_was_asked_for(found: set[str], expected: Iterable[str]) -> None:
@@ -57,7 +60,7 @@ def test_takes_what_was_asked_for(found: set[str], expected: Iterable[str]) -> N
 def test_nodes_without_links_are_there_only_where_all_was_asked_for() -> None:
     assert SHOP == part_of(SHOP, Part())
     assert ref("tools/idle") not in {node.ref for node in part_of(SHOP, Part(search="web")).nodes}
-    alone = part_of(SHOP, Part(focus=parse_pattern("idle", "")))
+    alone = part_of(SHOP, Part(focus=named("idle")))
     assert ([ref("tools/idle")], ()) == ([node.ref for node in alone.nodes], alone.links)
 
 
@@ -94,3 +97,9 @@ def test_a_service_and_who_is_behind_it_in_one_namespace_are_that_namespace() ->
 
     assert {"front/front → orders/orders", "orders/orders → pay/pay", "front/front → 2 names outside"} <= calls(found)
     assert NodeRef("pay", NAMESPACE, "pay") in {node.ref for node in found.nodes}
+
+
+def test_a_node_is_named_by_its_identity_or_in_part() -> None:
+    assert (ref("orders/cart"),) == named("cart") == named("cart.orders") == named("orders/Deployment/cart")
+    assert (ref("cdn.example.net"),) == named("cdn.example.net") == named("/Domain/cdn.example.net")
+    assert () == named("orders/Job/cart")

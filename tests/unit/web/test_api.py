@@ -8,15 +8,14 @@ from typing import Any
 import aiohttp
 import pytest
 from tests.support.builders import a_workload
+from tests.support.web import an_api
 
 from grapevine import __version__
 from grapevine.insight.explain import Explanation, Verdict
 from grapevine.model.account import Account
 from grapevine.model.errors import PermanentInputError
 from grapevine.model.finding import Finding, Level
-from grapevine.pipeline.newsroom import Newsroom
 from grapevine.web.api import ApiServer
-from grapevine.web.news import NewsAnswers
 
 
 class FakeViews:
@@ -44,7 +43,7 @@ def views() -> FakeViews:
 
 @pytest.fixture
 async def server(views: FakeViews) -> AsyncIterator[ApiServer]:
-    server = ApiServer(views, NewsAnswers(Newsroom(lambda: 0), "i1"))
+    server = an_api(views)
     await server.start("127.0.0.1", 0)
     yield server
     await server.stop()
@@ -128,7 +127,7 @@ async def test_a_page_that_has_bound_its_name_to_loopback_is_refused(server: Api
 async def test_an_address_that_is_taken_is_named(views: FakeViews) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        server = ApiServer(views, NewsAnswers(Newsroom(lambda: 0), "i1"))
+        server = an_api(views)
         with pytest.raises(PermanentInputError, match=rf"cannot listen on 127\.0\.0\.1:{port} for the API: .*--api"):
             await server.start("127.0.0.1", port)
         await server.stop()
@@ -145,7 +144,7 @@ async def test_an_address_that_is_taken_is_named(views: FakeViews) -> None:
 async def test_questions_are_the_leaders(
     views: FakeViews, elsewhere: str | None, statuses: tuple[int, ...], error: str | None
 ) -> None:
-    server = ApiServer(views, NewsAnswers(Newsroom(lambda: 0), "i1"), lambda: elsewhere)
+    server = an_api(views, elsewhere=lambda: elsewhere)
     await server.start("127.0.0.1", 0)
     try:
         version, _ = await ask(server, "/api/v1/version")

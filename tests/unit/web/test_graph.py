@@ -1,0 +1,283 @@
+"""The map over real sockets on loopback: parts of it, ETags, bounds, changes as they come, and what is refused."""
+
+import asyncio
+import csv
+import io
+import json
+from collections.abc import AsyncIterator
+from typing import Any
+
+import aiohttp
+import pytest
+from bench.layout import random_map
+from tests.support.maps import a_map, behind, call
+from tests.support.web import FixedMap, an_api
+
+from grapevine.view.servicemap import ServiceMap
+from grapevine.web import changes, graph
+from grapevine.web.api import ApiServer
+from grapevine.web.graph import GraphAnswers
+
+SHOP = a_map(
+    call("front/web", "orders/cart", "connection", "dns", confidence=95),
+    call("front/web", "cdn.example.net"),
+    call("orders/cart", "orders/redis", state="stale"),
+    call("orders/cart", "pay/Service/pay"),
+    behind("pay/pay", "pay/v1", 60),
+)
+LARGE = random_map(1_000, 20_000)
+
+
+class NoViews:
+    """Nobody asks for these here."""
+
+    def explain(self, *_: str) -> Any:
+        raise NotImplementedError
+
+    def findings(self) -> Any:
+        raise NotImplementedError
+
+    def accounts(self) -> Any:
+        raise NotImplementedError
+
+
+@pytest.fixture
+def maps() -> FixedMap:
+    return FixedMap(SHOP)
+
+
+@pytest.fixture
+async def server(maps: FixedMap) -> AsyncIterator[ApiServer]:
+    server = an_api(NoViews(), maps=maps)
+    await server.start("127.0.0.1", 0)
+    yield server
+    await server.stop()
+
+
+async def ask(server: ApiServer, path: str, **query: str) -> tuple[int, str, Any]:
+    url = f"http://127.0.0.1:{server.port}/api/v1/{path}"
+    async with aiohttp.ClientSession() as client, client.get(url, params=query) as answer:
+        return answer.status, await answer.text(), answer.headers
+
+
+async def fields(server: ApiServer, path: str, **query: str) -> dict[str, Any]:
+    status, text, _ = await ask(server, path, **query)
+    assert status == 200, text
+    answer: dict[str, Any] = json.loads(text)
+    return answer
+
+
+def ends(answer: dict[str, Any]) -> set[str]:
+    return {f"{link['client']} → {link['target']}" for link in answer["links"]}
+
+
+async def test_the_graph_comes_with_its_places(server: ApiServer) -> None:
+    answer = await fields(server, "graph")
+
+    assert (6, 5, 4) == (len(answer["nodes"]), len(answer["links"]), answer["calls"])
+    assert {"", "front", "orders", "pay"} == {island["namespace"] for island in answer["islands"]}
+    (web,) = (node for node in answer["nodes"] if node["id"] == "front/Deployment/web")
+    (link,) = (link for link in answer["links"] if link["target"] == "orders/Deployment/cart")
+    assert link["path"][0] == web["x"] + web["width"], "it begins at the node's right side"
+    assert ("solid", 95, "active") == (link["line"], link["confidence"], link["state"])
+
+
+@pytest.mark.parametrize(
+    ("query", "expected"),
+    [
+        (
+            {"namespace": "front"},
+            {"front/Deployment/web → orders/Deployment/cart", "front/Deployment/web → /Domain/cdn.example.net"},
+        ),
+        ({"outside": "1"}, {"front/Deployment/web → /Domain/cdn.example.net"}),
+        ({"confidence": "90"}, {"front/Deployment/web → orders/Deployment/cart"}),
+        ({"state": "stale"}, {"orders/Deployment/cart → orders/Deployment/redis"}),
+        ({"focus": "orders/Deployment/redis"}, {"orders/Deployment/cart → orders/Deployment/redis"}),
+        ({"focus": "/Domain/cdn.example.net", "depth": "3"}, {"front/Deployment/web → /Domain/cdn.example.net"}),
+        ({"search": "REDIS"}, {"orders/Deployment/cart → orders/Deployment/redis"}),
+        ({"since_ms": "2001"}, set()),
+    ],
+)
+async def test_a_part_is_the_same_in_graph_table_and_csv(
+    query: dict[str, str], expected: set[str], server: ApiServer
+) -> None:
+    assert expected == ends(await fields(server, "graph", **query))
+    assert expected == ends(await fields(server, "edges", **query))
+    _, text, headers = await ask(server, "edges.csv", **query)
+    rows = list(csv.DictReader(io.StringIO(text, newline="")))
+    assert len(expected) == len(rows)
+    assert 'attachment; filename="map.csv"' == headers["Content-Disposition"]
+
+
+async def test_the_table_comes_in_pages(server: ApiServer) -> None:
+    first = await fields(server, "edges", limit="2")
+    rest = await fields(server, "edges", offset="2")
+
+    assert (5, 2, 3) == (first["total"], len(first["links"]), len(rest["links"]))
+    assert ends(first) | ends(rest) == ends(await fields(server, "edges"))
+
+
+async def test_who_has_it_already_is_told_so(server: ApiServer, maps: FixedMap) -> None:
+    _, _, headers = await ask(server, "graph")
+    url = f"http://127.0.0.1:{server.port}/api/v1/graph"
+
+    async def again(tag: str) -> int:
+        async with aiohttp.ClientSession() as client, client.get(url, headers={"If-None-Match": tag}) as answer:
+            return answer.status
+
+    assert 304 == await again(headers["ETag"])
+    assert 304 == await again(f'"other", W/{headers["ETag"]}')
+    assert 200 == await again('"other"')
+    maps.put(a_map(call("front/web", "orders/cart")))
+    assert 200 == await again(headers["ETag"])
+
+
+async def test_finds_names_those_that_begin_so_first(server: ApiServer) -> None:
+    answer = await fields(server, "search", q="R")
+
+    assert "orders/Deployment/redis" == answer["nodes"][0]["id"]
+    assert answer["total"] == len(answer["nodes"]) == 3
+
+
+async def test_tells_a_blast_radius_with_its_chains(server: ApiServer) -> None:
+    answer = await fields(server, "blast", workload="redis.orders", cause="down")
+
+    assert ["orders/Deployment/cart", "front/Deployment/web"] == [each["id"] for each in answer["reached"]]
+    assert [1, 2] == [len(each["chain"]) for each in answer["reached"]]
+    near = await fields(
+        server, "blast", workload="front/Deployment/web", cause="compromised", depth="1", confidence="90"
+    )
+    assert (1, ["orders/Deployment/cart"]) == (near["total"], [each["id"] for each in near["reached"]])
+
+
+async def test_shows_the_intents_of_a_client(server: ApiServer, maps: FixedMap) -> None:
+    maps.intents["shop", "Deployment", "web"] = "kind: ClientIntents\n"
+
+    status, text, headers = await ask(server, "intents", client="shop/Deployment/web")
+
+    assert (200, "kind: ClientIntents\n") == (status, text)
+    assert "application/yaml" in headers["Content-Type"]
+    assert 404 == (await ask(server, "intents", client="shop/Job/web"))[0]
+
+
+@pytest.mark.parametrize(
+    ("path", "query", "status", "said"),
+    [
+        ("graph", {"depth": "0"}, 400, "depth: give a number from 1 to 100"),
+        ("graph", {"confidence": "101"}, 400, "confidence: give a whole number from 0 to 100"),
+        ("graph", {"state": "alive"}, 400, "state: give some of active"),
+        ("graph", {"outside": "yes"}, 400, "outside: give a whole number from 0 to 1"),
+        ("graph", {"focus": "nobody"}, 404, "focus: nothing in the map is called so"),
+        ("graph", {"focus": "a/b/c/d"}, 400, "names no workload"),
+        ("graph", {"search": "x" * 601}, 400, "search: is longer than 600 characters"),
+        ("edges", {"limit": "2001"}, 400, "limit: give a whole number from 0 to 2000"),
+        ("search", {}, 400, "q: is missing"),
+        ("blast", {"workload": "web"}, 400, "cause: is missing"),
+        ("blast", {"workload": "web", "cause": "fire"}, 400, "cause: give one of compromised, down"),
+        ("blast", {"workload": "e", "cause": "down"}, 404, "workload: nothing in the map is called so"),
+        ("intents", {"client": "shop/web"}, 400, "client: give NAMESPACE/KIND/NAME"),
+    ],
+)
+async def test_says_what_is_wrong_with_a_question(
+    path: str, query: dict[str, str], status: int, said: str, server: ApiServer
+) -> None:
+    answer = await ask(server, path, **query)
+
+    assert status == answer[0]
+    assert said in json.loads(answer[1])["error"]
+
+
+async def test_every_answer_forbids_what_is_not_of_this_origin(server: ApiServer) -> None:
+    for path in ("graph", "version", "nothing", "search"):
+        _, _, headers = await ask(server, path)
+        assert headers["Content-Security-Policy"].startswith("default-src 'self';")
+        assert ("nosniff", "DENY", "no-referrer", "same-origin") == tuple(
+            headers[name]
+            for name in ("X-Content-Type-Options", "X-Frame-Options", "Referrer-Policy", "Cross-Origin-Resource-Policy")
+        )
+
+
+@pytest.mark.parametrize(
+    ("path", "query"),
+    [
+        ("graph", {}),
+        ("graph", {"focus": "team-003/service-100", "depth": "2"}),
+        ("edges", {}),
+        ("edges.csv", {}),
+        ("search", {"q": "s"}),
+        ("blast", {"workload": "service-1", "cause": "down"}),
+    ],
+)
+async def test_twenty_thousand_edges_are_answered_within_the_bounds(
+    path: str, query: dict[str, str], server: ApiServer, maps: FixedMap
+) -> None:
+    maps.put(LARGE)
+
+    status, text, _ = await ask(server, path, **query)
+
+    assert (status, len(text) < 8 << 20) == (200, True)
+    if path == "graph":
+        assert len(json.loads(text)["nodes"]) <= 600
+
+
+async def test_only_so_many_questions_wait(maps: FixedMap, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(graph, "MAX_WAITING", 2)
+    held = asyncio.Event()
+
+    class SlowMap(FixedMap):
+        async def current(self) -> ServiceMap:
+            await held.wait()
+            return SHOP
+
+    answers = GraphAnswers(SlowMap())
+    first = [asyncio.create_task(answers._computed(graph.edges, {})) for _ in range(2)]
+    await asyncio.sleep(0)
+    with pytest.raises(graph.RetryableError, match="2 other questions wait"):
+        await answers._computed(graph.edges, {})
+    held.set()
+    assert all(await asyncio.gather(*first))
+    assert [{"": 0}, {"busy": 1}] == [metric.samples for metric in answers.metrics()]
+
+
+async def test_what_takes_too_long_is_given_up_and_keeps_its_turn_until_it_ends(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(graph, "TIMEOUT_S", 0.05)
+    held = asyncio.Event()
+
+    class SlowMap(FixedMap):
+        async def current(self) -> ServiceMap:
+            await held.wait()
+            return SHOP
+
+    answers = GraphAnswers(SlowMap())
+    for _ in range(graph.MAX_AT_ONCE + 1):
+        with pytest.raises(graph.RetryableError, match="no answer within"):
+            await answers._computed(graph.edges, {})
+    held.set()
+    monkeypatch.setattr(graph, "TIMEOUT_S", 20.0)
+    assert {"timeout": graph.MAX_AT_ONCE + 1} == answers.metrics()[1].samples
+    assert b'"total":5' in await answers._computed(graph.edges, {})
+
+
+async def test_changes_are_told_as_they_come(
+    server: ApiServer, maps: FixedMap, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(changes, "LOOK_S", 0.01)
+    monkeypatch.setattr(changes, "HEARTBEAT_S", 0.05)
+    url = f"http://127.0.0.1:{server.port}/api/v1/changes"
+    async with aiohttp.ClientSession() as client, client.get(url) as stream:
+        assert "text/event-stream" in stream.headers["Content-Type"]
+        assert b"event: change\nid: i1-1\ndata: 1\n\n" == await stream.content.readuntil(b"\n\n")
+        maps.put(a_map())
+        event = await stream.content.readuntil(b"data: 2\n\n")
+        assert event.endswith(b"event: change\nid: i1-2\ndata: 2\n\n")
+        assert b": still here\n\n" == await stream.content.readuntil(b": still here\n\n")
+
+
+async def test_only_so_many_listen(server: ApiServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(changes, "MAX_LISTENING", 0)
+
+    status, text, _ = await ask(server, "changes")
+
+    assert (503, "0 others listen for changes: come again") == (status, json.loads(text)["error"])
