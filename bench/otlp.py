@@ -71,6 +71,7 @@ async def _measure(signal: str, url: str) -> dict[str, object]:
     idle_kib = memory(os.getpid()).rss_kib
     telemetry = Telemetry(sent, edges.snapshot)
     await telemetry.open()
+    gc.freeze()  # as the operator does once it has started
     began_s = cpu_s(os.getpid())
     for _ in range(_TICKS - 1):
         await telemetry.tick()

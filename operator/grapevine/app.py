@@ -8,6 +8,7 @@ which is simpler than mending this one.
 
 import asyncio
 import contextlib
+import gc
 import logging
 import secrets
 import signal
@@ -202,6 +203,7 @@ async def _serve(settings: OperatorSettings, telemetry_settings: TelemetrySettin
         stack.push_async_callback(_end, tasks.create_task(events.run(), name="events"))
         if webhook is not None:
             stack.push_async_callback(_end, tasks.create_task(webhook.run(), name="webhook"))
+        gc.freeze()  # modules, records, map: a full collection would hold everything up to look through what lives on
         working = tasks.create_task(pipeline.run(), name="pipeline")
         stack.push_async_callback(_end, working)
         stack.push_async_callback(_flush, pipeline, working, leadership)

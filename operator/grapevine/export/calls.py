@@ -15,7 +15,7 @@ from grapevine.export.nodes import Naming, Node, VirtualNode, WorkloadNode, conn
 from grapevine.export.series import SeriesKey, SeriesTable
 from grapevine.export.settings import TelemetrySettings
 from grapevine.export.snapshot import SeenEdge, Snapshot
-from grapevine.model.target import InternetTarget
+from grapevine.model.target import InternetTarget, Target
 from grapevine.model.workload import WorkloadRef
 
 CallKey = tuple[WorkloadRef, Node]
@@ -71,12 +71,15 @@ class CallBook:
         self.externals.see(clients, snapshot.at_ms)
         calls: dict[CallKey, Call] = {}
         client: WorkloadNode | None = None
+        nodes: dict[Target, Node] = {}
         for seen, gain in zip(snapshot.edges, gains, strict=True):
             if not seen.is_live and not gain:
                 continue
             if client is None or client.workload != seen.edge.client:
                 client = naming.workload(seen.edge.client)
-            server = naming.target(seen.edge.target, self.externals)
+            server = nodes.get(seen.edge.target)
+            if server is None:
+                server = nodes[seen.edge.target] = naming.target(seen.edge.target, self.externals)
             self.series.add(_series_key(client, server), gain, snapshot.at_ms)
             if seen.is_live:
                 self._add(calls, seen, client, server, gain)

@@ -8,16 +8,17 @@ Source: OTLP 1.x, opentelemetry.proto.trace.v1; OpenTelemetry semantic conventio
 """
 
 import random
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from struct import iter_unpack
 
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
-from opentelemetry.proto.trace.v1.trace_pb2 import Span, SpanFlags
+from opentelemetry.proto.trace.v1.trace_pb2 import ResourceSpans, Span, SpanFlags
 
 from grapevine import __version__
 from grapevine.export.attributes import Attribute, Repeated, put
 from grapevine.export.batches import SpanBatch
 from grapevine.export.calls import Call
-from grapevine.export.nodes import VirtualNode, WorkloadNode
+from grapevine.export.nodes import Node, VirtualNode, WorkloadNode
 from grapevine.model.timestamp import format_ms
 
 ROOT_NAME = "grapevine.edges"
@@ -25,6 +26,14 @@ NAME = "grapevine.edge"
 """Of every CLIENT and SERVER span: a back end's span metrics make series by name, so the target is an attribute."""
 
 _PREFIX = "grapevine.edge."
+_OBSERVATIONS, _SAMPLE_RATIO = f"{_PREFIX}observations", f"{_PREFIX}sample_ratio"
+_LAST_SEEN = f"{_PREFIX}last_seen"
+_WINDOW_START = f"{_PREFIX}window.start"
+"""The window ends with the span."""
+_MAX_KEPT = 20_000
+"""Targets, and workloads, whose encoded part is kept: 450 and 250 bytes each. Over it they are encoded anew."""
+_Target = tuple[Node, str, int, tuple[str, ...]]
+"""Node, name asked for, port, evidence: what decides the steady part of a CLIENT span."""
 _LOCAL = SpanFlags.SPAN_FLAGS_CONTEXT_HAS_IS_REMOTE_MASK
 _REMOTE = _LOCAL | SpanFlags.SPAN_FLAGS_CONTEXT_IS_REMOTE_MASK
 _KINDS = {
@@ -39,52 +48,98 @@ _KINDS = {
 
 
 class SpanEncoder:
-    """Makes requests of batches."""
+    """Makes requests of batches.
+
+    What a span says is nearly the same in every tick, and the same for every client of a target that was asked for by
+    one name: that part is encoded once, and kept while the targets have room.
+    """
 
     def __init__(self, cluster: str, environment: str, ids: random.Random) -> None:
         """Take `k8s.cluster.name` and `deployment.environment.name`, empty where nobody said, and who makes ids up."""
         named = {"k8s.cluster.name": cluster, "deployment.environment.name": environment}
         self._everywhere = {name: value for name, value in named.items() if value}
         self._ids = ids
+        self._root = _steady(ROOT_NAME, Span.SPAN_KIND_INTERNAL, _LOCAL, ())
+        self._answering = _steady(NAME, Span.SPAN_KIND_SERVER, _REMOTE, ())
+        self._asking: dict[_Target, bytes] = {}
+        self._of_node: dict[WorkloadNode, bytes] = {}
 
     def encode(self, batch: SpanBatch, now_ns: int) -> bytes:
         """Return the request: every workload's resource once, all spans ending now."""
         request = ExportTraceServiceRequest()
         spans_of: dict[WorkloadNode, Repeated[Span]] = {}
+        times: dict[int, str] = {}
+        ids = iter_unpack("16s", self._ids.randbytes(16 * (batch.spans + len(batch.traces))))
 
         def spans(node: WorkloadNode) -> "Repeated[Span]":
             found = spans_of.get(node)
             if found is None:
                 resource_spans = request.resource_spans.add()
-                put(resource_spans.resource.attributes, (resource_attributes(node) | self._everywhere).items())
-                scope_spans = resource_spans.scope_spans.add()
-                scope_spans.scope.name, scope_spans.scope.version = "grapevine", __version__
-                found = spans_of[node] = scope_spans.spans
+                resource_spans.MergeFromString(self._node(node))
+                found = spans_of[node] = resource_spans.scope_spans[0].spans
             return found
 
+        def add(to: "Repeated[Span]", steady: bytes, trace_id: bytes, parent_id: bytes) -> Span:
+            span = to.add()
+            span.MergeFromString(steady)
+            span.trace_id, span.parent_span_id, span.span_id = trace_id, parent_id, next(ids)[0][:8]
+            span.start_time_unix_nano = span.end_time_unix_nano = now_ns
+            return span
+
+        def shown(at_ms: int) -> str:
+            text = times.get(at_ms)
+            if text is None:
+                text = times[at_ms] = format_ms(at_ms)
+            return text
+
         for trace in batch.traces:
-            of_client, trace_id = spans(trace[0].client), self._ids.randbytes(16)
-            root = of_client.add(name=ROOT_NAME, kind=Span.SPAN_KIND_INTERNAL, flags=_LOCAL)
-            root_id = self._stamp(root, trace_id, b"", now_ns)
-            put(root.attributes, [(f"{_PREFIX}synthetic", True)])
+            of_client, (trace_id,) = spans(trace[0].client), next(ids)
+            root_id = add(of_client, self._root, trace_id, b"").span_id
             for call in trace:
-                shared = list(_shared_attributes(call))
-                asking = of_client.add(name=NAME, kind=Span.SPAN_KIND_CLIENT, flags=_LOCAL)
-                asking_id = self._stamp(asking, trace_id, root_id, now_ns)
-                put(asking.attributes, shared)
-                put(asking.attributes, _client_attributes(call))
+                asking = add(of_client, self._steady_asking(call), trace_id, root_id)
+                counted = _counted(call)
+                put(asking.attributes, counted)
+                put(
+                    asking.attributes,
+                    ((_LAST_SEEN, shown(call.last_ms)), (_WINDOW_START, shown(call.since_ms))),
+                )
                 if isinstance(call.server, WorkloadNode):
-                    answering = spans(call.server).add(name=NAME, kind=Span.SPAN_KIND_SERVER, flags=_REMOTE)
-                    self._stamp(answering, trace_id, asking_id, now_ns)
-                    put(answering.attributes, shared)
+                    answering = add(spans(call.server), self._answering, trace_id, asking.span_id)
+                    put(answering.attributes, counted)
         message: bytes = request.SerializeToString()
         return message
 
-    def _stamp(self, span: Span, trace_id: bytes, parent_id: bytes, now_ns: int) -> bytes:
-        """Give a span its place and moment; return its id."""
-        span.trace_id, span.parent_span_id, span.span_id = trace_id, parent_id, self._ids.randbytes(8)
-        span.start_time_unix_nano = span.end_time_unix_nano = now_ns
-        return span.span_id
+    def _steady_asking(self, call: Call) -> bytes:
+        """Return what a CLIENT span of calls like this one says in every tick."""
+        key = (call.server, call.address, call.port, call.evidence)
+        known = self._asking.get(key)
+        if known is None:
+            if len(self._asking) >= _MAX_KEPT:
+                self._asking.clear()
+            known = _steady(NAME, Span.SPAN_KIND_CLIENT, _LOCAL, _client_attributes(call))
+            self._asking[key] = known
+        return known
+
+    def _node(self, node: WorkloadNode) -> bytes:
+        """Return a workload's resource and the scope of its spans."""
+        known = self._of_node.get(node)
+        if known is None:
+            if len(self._of_node) >= _MAX_KEPT:
+                self._of_node.clear()
+            made = ResourceSpans()
+            put(made.resource.attributes, (resource_attributes(node) | self._everywhere).items())
+            scope = made.scope_spans.add().scope
+            scope.name, scope.version = "grapevine", __version__
+            known = self._of_node[node] = made.SerializeToString()
+        return known
+
+
+def _steady(name: str, kind: "Span.SpanKind.ValueType", flags: int, attributes: Iterable[Attribute]) -> bytes:
+    """Return the part of a span that is the same in every tick, encoded."""
+    span = Span(name=name, kind=kind, flags=flags)
+    put(span.attributes, ((f"{_PREFIX}synthetic", True), *attributes))
+    encoded: bytes = span.SerializeToString()
+    return encoded
 
 
 def resource_attributes(node: WorkloadNode) -> dict[str, str]:
@@ -99,19 +154,15 @@ def resource_attributes(node: WorkloadNode) -> dict[str, str]:
     return attributes
 
 
-def _shared_attributes(call: Call) -> Iterable[Attribute]:
-    """Yield the attributes of both spans: a back end that multiplies, or filters, wants them on either."""
-    yield f"{_PREFIX}synthetic", True
-    yield f"{_PREFIX}observations", call.observations
-    if call.observations:
-        yield f"{_PREFIX}sample_ratio", 1.0 / call.observations
+def _counted(call: Call) -> Sequence[Attribute]:
+    """Return the attributes of both spans that count: a back end that multiplies wants them on either."""
+    if not call.observations:
+        return ((_OBSERVATIONS, 0),)
+    return ((_OBSERVATIONS, call.observations), (_SAMPLE_RATIO, 1.0 / call.observations))
 
 
 def _client_attributes(call: Call) -> Iterable[Attribute]:
-    """Yield the attributes of the CLIENT span alone: who is called, how it was asked for, and since when.
-
-    The window ends with the span.
-    """
+    """Yield the attributes of the CLIENT span alone: who is called, how it was asked for, and what it was seen by."""
     server = call.server
     yield "peer.service", server.name  # deprecated, and the only one that Tempo, the connector and Grafana read
     yield "service.peer.name", server.name
@@ -126,5 +177,3 @@ def _client_attributes(call: Call) -> Iterable[Attribute]:
         yield "db.system", server.system.old_name
         yield "db.system.name", server.system.name
     yield f"{_PREFIX}evidence", ",".join(call.evidence)
-    yield f"{_PREFIX}last_seen", format_ms(call.last_ms)
-    yield f"{_PREFIX}window.start", format_ms(call.since_ms)

@@ -43,7 +43,10 @@ def _edge(
 
 
 def _owners(sightings: Iterable[Sighting]) -> tuple[OwnerSeen, ...]:
+    known = [sighting.owners for sighting in sightings if sighting.owners]
+    if not known:  # nearly always, and a Counter is dear
+        return ()
     answers: Counter[WorkloadRef] = Counter()
-    for sighting in sightings:
-        answers.update(sighting.owners or {})
+    for owners in known:
+        answers.update(owners)
     return tuple(OwnerSeen(owner, count) for owner, count in sorted(answers.items())[:MAX_OWNERS])

@@ -131,8 +131,8 @@ def evidence_of(sightings: Sequence[Sighting]) -> Evidence:
     seen = lookups + connections
     return Evidence(
         kinds=tuple(kinds),
-        ports=tuple(sorted({port for s in sightings for port, _ in s.ports})[:MAX_PORTS]),
-        protocols=tuple(sorted({protocol for s in sightings for _, protocol in s.ports})),
+        ports=tuple(sorted({port for s in sightings for port, _ in s.ports})[:MAX_PORTS]) if connections else (),
+        protocols=tuple(sorted({protocol for s in sightings for _, protocol in s.ports})) if connections else (),
         first_ms=min(s.first_ms for s in seen),
         last_ms=max(s.last_ms for s in seen),
         count=sum(s.count for s in lookups or connections),
@@ -142,6 +142,8 @@ def evidence_of(sightings: Sequence[Sighting]) -> Evidence:
 def age_of(sightings: Sequence[Sighting], heard: HeardTime) -> Age:
     """Join the ages of the sightings of one target: as young as the youngest."""
     ages = [sighting.ageing.age(heard) for sighting in sightings]
+    if len(ages) == 1:
+        return ages[0]
     return Age(
         sources=tuple(sorted({source for age in ages for source in age.sources})),
         rhythm_ms=max(age.rhythm_ms for age in ages),

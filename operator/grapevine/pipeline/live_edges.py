@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from grapevine.export.snapshot import SeenEdge, Snapshot
 from grapevine.model.edge import DeadDependency, Edge
-from grapevine.model.target import InternetTarget, ServiceDestination
+from grapevine.model.target import InternetTarget, ServiceDestination, Target
 from grapevine.model.workload import ServiceName, WorkloadRef
 from grapevine.pipeline.pipeline import Pipeline
 from grapevine.resolver.names import destinations_of
@@ -32,11 +32,12 @@ class LiveEdges:
         at_ms = self._clock()
         edges: list[SeenEdge] = []
         dead: list[DeadDependency] = []
+        ports: dict[tuple[Target, tuple[str, ...]], int] = {}
         slice_end_s = time.monotonic() + _SLICE_S
         for client in self._pipeline.graph.clients:
             for edge in self._pipeline.graph.edges(client):
                 is_live = edge.state == "active"
-                edges.append(SeenEdge(edge, is_live, self._port(edge) if is_live else 0))
+                edges.append(SeenEdge(edge, is_live, self._port(edge, ports) if is_live else 0))
             if self._is_dead_wanted:
                 dead += self._pipeline.graph.dead(client)
             if time.monotonic() > slice_end_s:
@@ -44,14 +45,17 @@ class LiveEdges:
                 slice_end_s = time.monotonic() + _SLICE_S
         return Snapshot(at_ms, edges, self._service_names(), dead)
 
-    def _port(self, edge: Edge) -> int:
-        """Return the port connected to, or else the Service's, where there is one."""
+    def _port(self, edge: Edge, known: dict[tuple[Target, tuple[str, ...]], int]) -> int:
+        """Return the port connected to, or else the Service's, where there is one; that is found once a snapshot."""
         if edge.ports or isinstance(edge.target, InternetTarget):
             return edge.ports[0] if len(edge.ports) == 1 else 0
-        asked = destinations_of(edge.names, edge.target, self._domain)
-        services = (each for each in asked if isinstance(each, ServiceDestination))
-        ports = {port for each in services for port in self._pipeline.index.ports_of(each)}
-        return ports.pop() if len(ports) == 1 else 0
+        key = edge.target, edge.names
+        if (port := known.get(key)) is None:
+            asked = destinations_of(edge.names, edge.target, self._domain)
+            services = (each for each in asked if isinstance(each, ServiceDestination))
+            found = {port for each in services for port in self._pipeline.index.ports_of(each)}
+            port = known[key] = found.pop() if len(found) == 1 else 0
+        return port
 
     def _service_names(self) -> dict[WorkloadRef, ServiceName]:
         """Return what workloads say they are called, each by its newest pod that does."""
