@@ -92,11 +92,11 @@ async def take_in(pipeline: Pipeline, seen: list[list[Observation]], random: Ran
         match random.randrange(5):
             case 0:
                 pipeline.on_records(LATE)
-                pipeline.intake.retry_parked()
+                await pipeline.intake.retry_parked()
             case 1:
                 pipeline.on_records([RecordGone(a_pod_of("late", 1, PODS[5]), T0 + 30_000)])
             case 2:
-                pipeline.intake.settle_parked(only_due=False)
+                await pipeline.intake.settle_parked(only_due=False)
             case 3:  # the Service's one owner becomes another, or nobody
                 pipeline.on_records([a_slice("cart", random.choice(["cart-1-1", "web-1-1", "bare"]))])
         assert_closed(pipeline)

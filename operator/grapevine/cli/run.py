@@ -152,7 +152,7 @@ async def _map(
         async with asyncio.TaskGroup() as tasks:
             working = tasks.create_task(pipeline.run())
             await _feed(pipeline, replay)
-            if not await pipeline.flush(_FLUSH_S):
+            if not await pipeline.flush(_FLUSH_S, has_all=True):
                 raise GrapevineError(f"{args.out}: not everything could be written; the warnings above say why")
             working.cancel()
     except BaseExceptionGroup as group:

@@ -3,7 +3,7 @@
 import asyncio
 import ipaddress
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 
 from grapevine.graph.store import GraphStore
 from grapevine.insight.blind_spots import BlindSpots, Sender, Whose
@@ -120,14 +120,13 @@ class Intake:
         self._processing = None
         self._on_taken_in(batch_id, clients, not self._parking.holds(batch_id))
 
-    def retry_parked(self) -> None:
+    async def retry_parked(self) -> None:
         """Try everything parked again, because objects have arrived."""
-        self._retry(self._parking.take_all(), is_final=False)
+        await self._retry(self._parking.all(), is_final=False)
 
-    def settle_parked(self, *, only_due: bool) -> None:
+    async def settle_parked(self, *, only_due: bool) -> None:
         """Decide with what is known about what has waited long enough, or about everything parked."""
-        parked = self._parking.take_due(self._clock()) if only_due else self._parking.take_all()
-        self._retry(parked, is_final=True)
+        await self._retry(self._parking.due(self._clock()) if only_due else self._parking.all(), is_final=True)
 
     def forget(self) -> None:
         """Drop tombstones and addresses that no late batch can need, by observation time."""
@@ -150,8 +149,8 @@ class Intake:
     def accounts(self) -> dict[str, Account]:
         """Return the accounts of `lookups` and `connections`; O(destinations + parked)."""
         tally, parked = self._graph.tally, Counter[type]()
-        for each in self._parking.waiting():
-            parked[type(each)] += each.count
+        for each in self._parking.all():
+            parked[type(each.observation)] += each.observation.count
         booked = {
             "lookups": self._graph.booked_lookups() + self.unresolved.by_reason,
             "connections": tally.connections + self.unresolved.connections_by_reason,
@@ -259,12 +258,19 @@ class Intake:
             return False
         return is_private and not self._index.is_host_address(connection.address)
 
-    def _retry(self, waiting: Iterable[Parked], *, is_final: bool) -> None:
+    async def _retry(self, waiting: Sequence[Parked], *, is_final: bool) -> None:
+        """Try what waited, giving the event loop its turn between slices."""
+        for start in range(0, len(waiting), _SLICE):
+            # between slices, somebody else may have decided about some of it
+            self._retry_slice([p for p in waiting[start : start + _SLICE] if p in self._parking], is_final=is_final)
+            await asyncio.sleep(0)
+
+    def _retry_slice(self, waiting: Iterable[Parked], *, is_final: bool) -> None:
         clients_of: dict[BatchId, set[WorkloadRef]] = {}
         for parked in waiting:
             clients = clients_of.setdefault(parked.batch, set())
-            if not self._resolve(parked.observation, parked.node, clients, is_final=is_final):
-                self._parking.put_back(parked)
+            if self._resolve(parked.observation, parked.node, clients, is_final=is_final):
+                self._parking.remove(parked)
         for batch, clients in clients_of.items():
             is_whole = batch != self._processing and not self._parking.holds(batch)
             self._on_taken_in(batch, clients, is_whole)

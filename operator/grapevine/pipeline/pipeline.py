@@ -214,14 +214,19 @@ class Pipeline:
         """Wait until every accepted batch has been taken in; `run` must be running."""
         await self._is_idle.wait()
 
-    async def flush(self, timeout_s: float) -> bool:
-        """Take in what was accepted, settle what is parked, write what is dirty; return whether nothing is left."""
+    async def flush(self, timeout_s: float, *, has_all: bool = False) -> bool:
+        """Take in what was accepted, write what is dirty; return whether nothing is left to be written.
+
+        `has_all` says that no object will arrive any more, so that what is parked is decided with what is known. Else
+        it stays undecided and its batch not durable: its sender has it still, and gives it to whoever comes next.
+        """
         try:
             async with asyncio.timeout(timeout_s):
                 await self.drain()
         except TimeoutError:
             return False
-        self.intake.settle_parked(only_due=False)
+        if has_all:
+            await self.intake.settle_parked(only_due=False)
         for client in self.intake.take_touched():
             self._reconciler.enqueue(client)
         return await self._reconciler.flush(timeout_s)
@@ -341,9 +346,9 @@ class Pipeline:
             ticks += 1
             if self._have_records_changed:
                 self._have_records_changed = False
-                self.intake.retry_parked()
+                await self.intake.retry_parked()
             if self._currency.may_decide():
-                self.intake.settle_parked(only_due=True)
+                await self.intake.settle_parked(only_due=True)
             if ticks % _HOUSEKEEPING_TICKS == 0:
                 self.intake.forget()
                 await self._upkeep.go_round()

@@ -49,7 +49,7 @@ async def explain(
     pipeline = Pipeline(settings, FakeWriter(), lambda: T0 + 10_000)
     pipeline.on_records(records)
     await pipeline.intake.process(a_batch(*observations))
-    pipeline.intake.settle_parked(only_due=False)
+    await pipeline.intake.settle_parked(only_due=False)
     return pipeline.explainer.explain("shop", client, kind, target)
 
 

@@ -122,7 +122,7 @@ async def test_a_pod_under_way_is_waited_for() -> None:
         pipeline.offer(a_batch(a_dial("10.0.0.30", 6379)))
         await until(lambda: samples(rig, "grapevine_observations_parked") == {"": 1})
         pipeline.on_records([*a_deployment("redis"), a_pod_of("redis", 1, "10.0.0.30")])
-        assert await pipeline.flush(10)
+        assert await pipeline.flush(10, has_all=True)
 
     assert rig.targets() == [{"kubernetes": {"name": "redis", "kind": "Deployment"}}]
 
@@ -226,6 +226,6 @@ async def test_what_waited_is_judged_by_where_it_was_heard() -> None:
             pipeline.offer(batch)
         await until(lambda: samples(rig, "grapevine_observations_parked") == {"": 2})
         pipeline.on_records(SHOP[:3])
-        assert await pipeline.flush(10)
+        assert await pipeline.flush(10, has_all=True)
 
     assert rig.counts() == [1]

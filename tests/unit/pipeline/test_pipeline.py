@@ -67,7 +67,7 @@ class Rig:
         async with self.running() as pipeline:
             for batch in batches:
                 pipeline.offer(batch)
-            assert await pipeline.flush(10)
+            assert await pipeline.flush(10, has_all=True)
 
     def durable(self, stream: str = "s") -> int:
         return self.pipeline.offer(a_batch(stream=stream, seq=0))
@@ -140,7 +140,7 @@ async def test_what_is_parked_keeps_its_batch_from_being_durable(rig: Rig) -> No
         await until(lambda: ("status", "web") in rig.writer.calls)
         before = rig.durable()
         rig.now_ms += 5_000
-        pipeline.intake.settle_parked(only_due=True)
+        await pipeline.intake.settle_parked(only_due=True)
         await until(lambda: rig.durable() == 1)
 
     assert before == 0
@@ -151,7 +151,7 @@ async def test_what_is_parked_resolves_when_its_object_arrives(rig: Rig) -> None
         pipeline.offer(a_batch(an_observation(client_ip="10.0.0.77")))
         await pipeline.drain()
         pipeline.on_records([a_pod("late", ips=("10.0.0.77",))])
-        pipeline.intake.retry_parked()
+        await pipeline.intake.retry_parked()
         await until(lambda: rig.durable() == 1)
 
     assert rig.targets("late") == [{"kubernetes": {"name": "cart", "kind": "Deployment"}}]
@@ -236,7 +236,7 @@ async def test_a_batch_settled_between_its_slices_is_not_durable_before_the_last
     await until(lambda: len(rig.pipeline.graph.edges(a_workload())) > 0)
     assert not work.done()
 
-    rig.pipeline.intake.settle_parked(only_due=False)
+    await rig.pipeline.intake.settle_parked(only_due=False)
     early = rig.pipeline._ledger.open_batches()
     await work
 
@@ -402,10 +402,21 @@ async def test_what_a_shared_address_asked_is_decided_once_the_older_pods_end_is
         await pipeline.drain()
         before = pipeline.graph.clients
         pipeline.on_records([replace(a_pod_of("web", 1, "10.0.0.9"), end_ms=T0 + 2_999)])
-        pipeline.intake.retry_parked()
+        await pipeline.intake.retry_parked()
         await until(lambda: rig.durable() == 1)
 
     assert (before, list(rig.writer.objects)) == ([], [("shop", "next")])
+
+
+async def test_what_is_parked_when_the_process_ends_is_left_to_the_next_one(rig: Rig) -> None:
+    async with rig.running() as pipeline:
+        pipeline.offer(a_batch(an_observation(), an_observation(client_ip="10.0.0.77")))
+        assert await pipeline.flush(10)
+
+    assert (rig.durable(), rig.counts(), len(pipeline.intake.unresolved.by_reason)) == (0, [1], 0)
+    after = Rig(rig.writer, records=[*SHOP, a_pod("late", ips=("10.0.0.77",))])
+    await after.take_in(a_batch(an_observation(), an_observation(client_ip="10.0.0.77")))
+    assert (after.durable(), sorted(after.writer.objects)) == (1, [("shop", "late"), ("shop", "web")])
 
 
 async def test_a_full_queue_of_batches_asks_for_patience() -> None:

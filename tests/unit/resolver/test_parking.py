@@ -14,7 +14,9 @@ def test_takes_out_what_has_waited_long_enough_and_no_more() -> None:
     parking.try_add(an_observation(), "n1", BATCH, 0)
     parking.try_add(an_observation(), "n1", ("s", 2), 50)
 
-    assert [p.batch for p in parking.take_due(100)] == [BATCH]
+    (due,) = parking.due(100)
+    parking.remove(due)
+    assert (due.batch, due in parking) == (BATCH, False)
     assert (parking.holds(BATCH), parking.holds(("s", 2)), len(parking)) == (False, True, 1)
 
 
@@ -34,14 +36,14 @@ def test_says_when_only_what_must_should_wait() -> None:
     assert found == [False, True, True]
 
 
-def test_what_is_put_back_keeps_its_deadline() -> None:
-    parking = Parking(park_ms=100, max_parked=1)
-    parking.try_add(an_observation(), "n1", BATCH, 0)
-    for parked in parking.take_all():
-        parking.put_back(parked)
+def test_two_of_the_same_content_wait_apart() -> None:
+    parking = Parking(park_ms=100, max_parked=2)
+    for _ in range(2):
+        parking.try_add(an_observation(), "n1", BATCH, 0)
+    parking.remove(parking.all()[0])
 
     assert parking.holds(BATCH)
-    assert len(parking.take_due(100)) == 1
+    assert len(parking.due(100)) == 1
 
 
 def test_addresses_with_a_finding_are_named_and_bounded() -> None:
