@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Final
 
 from tests.support.coredns import CoreDnsError
+from tests.support.eventually import eventually
 from tests.support.node import GATEWAY, Node, NodeError
 
 from bench import load, usage
@@ -26,6 +27,8 @@ from bench.tally import Sums
 
 RECORDED_S: Final = 2.0
 """Until tcpdump has written what it heard."""
+LEAST_SETTLE_S: Final = 2.0
+"""Until `bench.least` has told of all it has seen."""
 DNSTAP_PORT: Final = 6000
 NOTABLE: Final = ("kernel-drops", "unsolicited", "window-full", "fold-early", "name-flood", "spool-overflow")
 """Counters that should stand at 0 under this load."""
@@ -66,9 +69,34 @@ def run(options: Options | None = None) -> Figures:
 
 def _packet(options: Options) -> Figures:
     with open_rig(python=options.python) as rig:
+        least = _least(rig, options)
         process = rig.capture("packet", *options.capture)
         rig.warm_up(process, has_begun)
-        return _measure(rig, process, options)
+        return [*least, *_measure(rig, process, options)]
+
+
+def _least(rig: Rig, options: Options) -> Figures:
+    """Measure the yardstick of `bench.least` under the same load."""
+    told = rig.directory / "least"
+    process = rig.node.start(
+        "env", f"PYTHONPATH={Path(__file__).parents[1]}", options.python, "-m", "bench.least", told
+    )
+    figures = []
+    try:
+        eventually(told.exists)
+        rig.ask(500, 1, new_share=0)  # so that it knows the names
+        for rate in options.rates:
+            time.sleep(LEAST_SETTLE_S)
+            before, cpu_s = int(told.read_text()), usage.cpu_s(process.pid)
+            asked = rig.ask(rate, options.seconds, new_share=0)
+            time.sleep(LEAST_SETTLE_S)
+            seen, cpu_s = int(told.read_text()) - before, usage.cpu_s(process.pid) - cpu_s
+            cpu_us = f"{cpu_s / asked.completed * 1e6:.1f} µs, {seen:,} of {asked.completed:,}"
+            figures.append((f"the least a reader in Python can do, {rate:,}/s: CPU a response", cpu_us))
+    finally:
+        process.terminate()
+        process.wait(10)
+    return figures
 
 
 def _dnstap(options: Options) -> Figures:
