@@ -114,7 +114,7 @@ async def test_one_too_many_is_told_to_come_again(server: ApiServer, monkeypatch
 
 
 async def test_news_is_the_leaders(answers: NewsAnswers) -> None:
-    server = ApiServer(NoViews(), answers, lambda: "operator-b")
+    server = an_api(NoViews(), answers=answers, elsewhere=lambda: "operator-b")
     await server.start("127.0.0.1", 0)
     try:
         assert await ask(server) == (421, {"error": "this replica follows, operator-b leads: ask that pod"})
