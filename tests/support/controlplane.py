@@ -13,7 +13,7 @@ import socket
 import ssl
 import subprocess
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -65,8 +65,15 @@ class ControlPlane:
     """
 
     def __init__(
-        self, directory: Path, binaries: Binaries, *, users: Mapping[str, tuple[str, ...]] | None = None
+        self,
+        directory: Path,
+        binaries: Binaries,
+        *,
+        users: Mapping[str, tuple[str, ...]] | None = None,
+        apiserver_flags: Sequence[str] = (),
     ) -> None:
+        """Take where to live; `apiserver_flags` are added to those it needs."""
+        self._apiserver_flags = apiserver_flags
         self.directory = directory
         """Home of everything that is written: data, certificate, kubeconfigs and `*.log`."""
         self.binaries = binaries
@@ -159,6 +166,7 @@ class ControlPlane:
                 "--service-account-issuer=https://kubernetes.default.svc.cluster.local",
                 f"--service-account-signing-key-file={key}",
                 f"--service-account-key-file={key}",
+                *self._apiserver_flags,
             ],
         )
         self._wait_ready()

@@ -3,19 +3,14 @@
 What ClientIntents hold in each version is in `otterize_schema`; other kinds take anything here.
 """
 
-import base64
-import json
-import ssl
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import Thread
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
 
 import yaml
 from tests.support.api import Object
 from tests.support.objects import CRD
 from tests.support.otterize_schema import INTENTS_SCHEMAS
-from tests.support.tls import a_pair, server_context
+from tests.support.webhook import serving_webhook
 
 OURS: Object = yaml.safe_load(CRD.read_text())
 NAME: str = OURS["metadata"]["name"]
@@ -68,44 +63,14 @@ def otterizes_crd(
     }
 
 
-@contextmanager
-def conversion_webhook() -> Iterator[Object]:
-    """Run a webhook that converts as far as these tests need it, and yield the `clientConfig` that names it."""
-    pair = a_pair("localhost")
+def conversion_webhook() -> AbstractContextManager[Object]:
+    """Return a webhook that converts as far as these tests need it; entered, the `clientConfig` that names it."""
 
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            review = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-            request = review["request"]
-            converted = [_converted(each, request["desiredAPIVersion"]) for each in request["objects"]]
-            review["response"] = {
-                "uid": request["uid"],
-                "convertedObjects": converted,
-                "result": {"status": "Success"},
-            }
-            body = json.dumps({**review, "request": None}).encode()
-            self.send_response(200)
-            self.send_header("Content-Type", "application/json")
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
+    def convert(request: Object) -> Object:
+        converted = [_converted(each, request["desiredAPIVersion"]) for each in request["objects"]]
+        return {"convertedObjects": converted, "result": {"status": "Success"}}
 
-        def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base class's name
-            pass
-
-    server = ThreadingHTTPServer(("localhost", 0), Handler)
-    server.daemon_threads = True
-    context: ssl.SSLContext = server_context(pair)
-    server.socket = context.wrap_socket(server.socket, server_side=True)
-    thread = Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    bundle = base64.b64encode(pair.authority.pem.encode()).decode()
-    try:
-        yield {"url": f"https://localhost:{server.server_port}/convert", "caBundle": bundle}
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
+    return serving_webhook(convert)
 
 
 def _converted(resource: Object, wanted: str) -> Object:
