@@ -131,11 +131,11 @@ fmt: init ## Format the code and fix what ruff can fix
 bench: init coredns ## Measure the bounds of the design on this machine; more of them as root
 	@$(BIN)/python -m bench $(ARGS)
 
-MINUTES ?= 30
+MINUTES ?=
 
 .PHONY: soak
-soak: init coredns ## Watch capture's memory under load for MINUTES=30, then in a flood of a million names (root)
-	@$(BIN)/python -m bench.soak --minutes $(MINUTES) $(ARGS)
+soak: init control-plane coredns ## Watch capture's memory for 30 min (root), and the operator in 10 of chaos (ARGS=capture, ARGS=chaos, MINUTES=)
+	@$(BIN)/python -m bench.soak $(addprefix --minutes=,$(MINUTES)) $(ARGS)
 
 $(VENV)/.fuzz: $(VENV)/.dev
 	@echo "installing the fuzzer into $(VENV)"

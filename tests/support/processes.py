@@ -114,6 +114,11 @@ class Operator:
         """Let it go on."""
         self._signal(signal.SIGCONT)
 
+    def has_ended(self) -> bool:
+        """Tell whether it has ended by itself."""
+        assert self._process is not None
+        return self._process.poll() is not None
+
     def wait_ended(self) -> int:
         """Wait until it has ended by itself, and return its exit code."""
         assert self._process is not None

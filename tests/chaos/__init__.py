@@ -1,0 +1,1 @@
+"""A cluster in which nothing holds still, and the operator's map at its end against the truth."""
