@@ -15,6 +15,7 @@ PARTS = {
     "layout": "The map, as it is drawn",
     "otlp": "Telemetry, to a collector on loopback",
     "operator": "Operator, on a real API server",
+    "writes": "Operator, what it asks of the API server",
 }
 
 

@@ -26,10 +26,10 @@ class Sender:
         self._stream = secrets.token_hex(8)
         self._numbers = itertools.count(1)
 
-    def tell(self, *observations: Observation) -> None:
-        """Send one batch, and return once all of it stands in written objects."""
+    def tell(self, *observations: Observation, timeout_s: float = 60) -> None:
+        """Send one batch, and return once all of it, and all before it, stands in written objects."""
         number = self.send(*observations)
-        eventually(lambda: self._post(0, number) >= number, timeout_s=60)
+        eventually(lambda: self._post(0, number) >= number, timeout_s=timeout_s)
 
     def send(self, *observations: Observation) -> int:
         """Send one batch, and return its number."""
