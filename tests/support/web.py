@@ -4,6 +4,7 @@ import asyncio
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
 from grapevine.pipeline.newsroom import Newsroom
 from grapevine.view.servicemap import ServiceMap, service_map
@@ -33,6 +34,22 @@ class FixedMap:
     def intents_yaml(self, namespace: str, kind: str, name: str) -> str | None:
         """Return what a test has put there."""
         return self.intents.get((namespace, kind, name))
+
+
+class NoViews:
+    """For tests in which nobody asks for these."""
+
+    def explain(self, *_: str) -> Any:
+        """Raise."""
+        raise NotImplementedError
+
+    def findings(self) -> Any:
+        """Raise."""
+        raise NotImplementedError
+
+    def accounts(self) -> Any:
+        """Raise."""
+        raise NotImplementedError
 
 
 def an_api(

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 
 from grapevine.intents.selection import WorkloadPattern, parse_pattern
+from grapevine.view.legend import line_of
 from grapevine.view.servicemap import NAMESPACE, OUTSIDE, Link, Node, NodeRef, Relation, ServiceMap, service_map
 
 MAX_NODES = 600
@@ -27,6 +28,8 @@ class Part:
     min_confidence: int = 0
     states: frozenset[str] = frozenset()
     """Empty for all."""
+    lines: frozenset[str] = frozenset()
+    """How links are drawn (`legend`), which is what they were seen by; empty for all."""
     outside_only: bool = False
     search: str = ""
     """A part of a name of either end, or of a name asked for."""
@@ -131,6 +134,7 @@ def _is_in(link: Link, part: Part) -> bool:
         and link.last_ms >= part.since_ms
         and link.confidence >= part.min_confidence
         and (not part.states or link.state in part.states)
+        and (not part.lines or line_of(link) in part.lines)
         and (not part.outside_only or link.target.is_outside)
         and (not part.search or _is_found(part.search.lower(), link))
     )

@@ -53,15 +53,23 @@ DARK = Theme(
     hues=("#56b4e9", "#f0924a", "#3cc99a", "#c79ae6", "#dcbc4a", "#5fd0e0", "#f08cbd", "#9aabff"),
 )
 THEMES = {theme.name: theme for theme in (LIGHT, DARK)}
+HUES = len(LIGHT.hues)
+"""Of every theme: a namespace has the same number in each."""
 
 
 def hues_of(namespaces: Iterable[str], theme: Theme) -> dict[str, str]:
-    """Return the colour of each namespace: by its name, the next free one where that is taken; outside has its own."""
+    """Return the colour of each namespace in a theme; outside has its own."""
+    numbers = hue_numbers(namespaces)
+    return {"": theme.outside} | {namespace: theme.hues[hue] for namespace, hue in numbers.items()}
+
+
+def hue_numbers(namespaces: Iterable[str]) -> dict[str, int]:
+    """Return which hue of a theme each namespace has: by its name, the next free one where that is taken."""
     taken: dict[str, int] = {}
-    free = set(range(len(theme.hues)))
+    free = set(range(HUES))
     for namespace in sorted(filter(None, set(namespaces))):
-        free = free or set(range(len(theme.hues)))
-        wished = crc32(namespace.encode("utf-8", "surrogatepass")) % len(theme.hues)
-        taken[namespace] = min(free, key=lambda hue: (hue - wished) % len(theme.hues))
+        free = free or set(range(HUES))
+        wished = crc32(namespace.encode("utf-8", "surrogatepass")) % HUES
+        taken[namespace] = min(free, key=lambda hue: (hue - wished) % HUES)
         free.discard(taken[namespace])
-    return {"": theme.outside} | {namespace: theme.hues[hue] for namespace, hue in taken.items()}
+    return taken

@@ -9,6 +9,7 @@ from grapevine.view.ranking import Dependence, TracingStep
 from grapevine.view.reach import Blast, Reached
 from grapevine.view.routes import Route, routes
 from grapevine.view.servicemap import Link, Node, NodeRef, Relation, ServiceMap
+from grapevine.view.theme import hue_numbers
 
 Fields = dict[str, Any]
 
@@ -44,6 +45,7 @@ def graph_fields(found: ServiceMap, layout: Layout) -> Fields:
     """Return a map with where everything stands, ready to be drawn."""
     first_ms, last_ms = found.span_ms
     lines = routes(found.links, layout.boxes)
+    hues = hue_numbers(node.ref.namespace for node in found.nodes)
     return {
         "width": layout.width,
         "height": layout.height,
@@ -52,7 +54,9 @@ def graph_fields(found: ServiceMap, layout: Layout) -> Fields:
         "calls": found.calls,
         "notes": list(found.notes),
         "islands": [{"namespace": each.namespace, **_box(each.box)} for each in layout.islands],
-        "nodes": [{**_node(node), **_box(layout.boxes[node.ref])} for node in found.nodes],
+        "nodes": [
+            {**_node(node), "hue": hues.get(node.ref.namespace), **_box(layout.boxes[node.ref])} for node in found.nodes
+        ],
         "links": [
             {**link_fields(link), "path": _path(line), "tip": list(line.tip)}
             for link, line in zip(found.links, lines, strict=True)

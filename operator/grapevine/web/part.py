@@ -3,12 +3,14 @@
 from collections.abc import Mapping
 
 from grapevine.model.errors import PermanentInputError
+from grapevine.view.legend import DASHED, DOTTED, SOLID
 from grapevine.view.reach import MAX_DEPTH
 from grapevine.view.selection import Part, nodes_called
 from grapevine.view.servicemap import STATES, NodeRef, ServiceMap
 from grapevine.web.query import BadQueryError, count_of, text_of
 
 _MAX_MS_DIGITS = 15
+_LINES = frozenset({SOLID, DASHED, DOTTED})
 
 
 class UnknownNodeError(PermanentInputError):
@@ -25,6 +27,9 @@ def part_of_query(query: Mapping[str, str], whole: ServiceMap) -> Part:
     states = frozenset(_listed(query, "state"))
     if not states <= set(STATES):
         raise BadQueryError(f"state: give some of {', '.join(STATES)}")
+    lines = frozenset(_listed(query, "line"))
+    if not lines <= _LINES:
+        raise BadQueryError(f"line: give some of {', '.join(sorted(_LINES))}")
     return Part(
         namespaces=tuple(dict.fromkeys(_listed(query, "namespace"))),
         focus=_named(query, "focus", whole) if text_of(query, "focus", needed=False) else (),
@@ -32,6 +37,7 @@ def part_of_query(query: Mapping[str, str], whole: ServiceMap) -> Part:
         since_ms=count_of(query, "since_ms", 10**_MAX_MS_DIGITS - 1),
         min_confidence=confidence_of(query),
         states=states,
+        lines=lines,
         outside_only=flag_of(query, "outside"),
         search=text_of(query, "search", needed=False),
     )

@@ -11,7 +11,7 @@ import aiohttp
 import pytest
 from bench.layout import random_map
 from tests.support.maps import a_map, behind, call
-from tests.support.web import FixedMap, an_api
+from tests.support.web import FixedMap, NoViews, an_api
 
 from grapevine.view.servicemap import ServiceMap
 from grapevine.web import changes, graph
@@ -26,19 +26,6 @@ SHOP = a_map(
     behind("pay/pay", "pay/v1", 60),
 )
 LARGE = random_map(1_000, 20_000)
-
-
-class NoViews:
-    """Nobody asks for these here."""
-
-    def explain(self, *_: str) -> Any:
-        raise NotImplementedError
-
-    def findings(self) -> Any:
-        raise NotImplementedError
-
-    def accounts(self) -> Any:
-        raise NotImplementedError
 
 
 @pytest.fixture
@@ -92,6 +79,7 @@ async def test_the_graph_comes_with_its_places(server: ApiServer) -> None:
         ({"outside": "1"}, {"front/Deployment/web → /Domain/cdn.example.net"}),
         ({"confidence": "90"}, {"front/Deployment/web → orders/Deployment/cart"}),
         ({"state": "stale"}, {"orders/Deployment/cart → orders/Deployment/redis"}),
+        ({"line": "solid"}, {"front/Deployment/web → orders/Deployment/cart"}),
         ({"focus": "orders/Deployment/redis"}, {"orders/Deployment/cart → orders/Deployment/redis"}),
         ({"focus": "/Domain/cdn.example.net", "depth": "3"}, {"front/Deployment/web → /Domain/cdn.example.net"}),
         ({"search": "REDIS"}, {"orders/Deployment/cart → orders/Deployment/redis"}),
@@ -166,6 +154,7 @@ async def test_shows_the_intents_of_a_client(server: ApiServer, maps: FixedMap) 
         ("graph", {"depth": "0"}, 400, "depth: give a number from 1 to 100"),
         ("graph", {"confidence": "101"}, 400, "confidence: give a whole number from 0 to 100"),
         ("graph", {"state": "alive"}, 400, "state: give some of active"),
+        ("graph", {"line": "thin"}, 400, "line: give some of dashed, dotted, solid"),
         ("graph", {"outside": "yes"}, 400, "outside: give a whole number from 0 to 1"),
         ("graph", {"focus": "nobody"}, 404, "focus: nothing in the map is called so"),
         ("graph", {"focus": "a/b/c/d"}, 400, "names no workload"),
