@@ -7,7 +7,7 @@ no origin is allowed to read. docs/reference/api.md lists the endpoints.
 """
 
 import logging
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence, Set
 from dataclasses import asdict
 from typing import Protocol
 
@@ -23,6 +23,7 @@ from grapevine.model.finding import Finding
 from grapevine.model.loopback import is_loopback
 from grapevine.web import changes, news
 from grapevine.web.graph import GraphAnswers
+from grapevine.web.pagefiles import page_files, page_routes
 from grapevine.web.part import UnknownNodeError
 from grapevine.web.query import BadQueryError, text_of
 
@@ -83,7 +84,7 @@ ROUTES: Mapping[str, Callable[[Views, Mapping[str, str]], object]] = {
 }
 """Path → the function from views and query to a value that is sent as JSON."""
 OF_ANY_REPLICA = frozenset({"/api/v1/version"})
-"""What every replica answers; all else is the leader's, who alone has the map."""
+"""What every replica answers, besides the page; all else is the leader's, who alone has the map."""
 WITHOUT_LEADER = frozenset({"/api/v1/doctor"})
 """What every replica answers while none leads: it is the one who says so."""
 _STATUS_NOT_LEADER = 421
@@ -93,7 +94,7 @@ Elsewhere = Callable[[], str | None]
 
 
 class ApiServer:
-    """Serves `ROUTES`, news, the graph and its changes. `start` and `stop` once each."""
+    """Serves `ROUTES`, news, the graph, its changes and its page. `start` and `stop` once each."""
 
     def __init__(
         self,
@@ -103,13 +104,17 @@ class ApiServer:
         streams: changes.ChangeStreams,
         elsewhere: Elsewhere = lambda: None,
     ) -> None:
-        app = web.Application(middlewares=[_errors_as_json, _loopback_names_only, _leader_only(elsewhere)])
+        page = page_routes(page_files())
+        anywhere = OF_ANY_REPLICA | page.keys()
+        app = web.Application(middlewares=[_errors_as_json, _loopback_names_only, _leader_only(elsewhere, anywhere)])
         app.on_response_prepare.append(_add_security_headers)
         app.on_shutdown.append(lambda _: _end(streams))
         for path, answer in ROUTES.items():
             app.router.add_get(path, _handler(answer, views), allow_head=False)
         app.router.add_get(news.PATH, _news_handler(answers), allow_head=False)
         for path, handler in graphs.routes().items():
+            app.router.add_get(path, handler, allow_head=False)
+        for path, handler in page.items():
             app.router.add_get(path, handler, allow_head=False)
         app.router.add_get(changes.PATH, streams.handle, allow_head=False)
         self._runner = web.AppRunner(
@@ -199,11 +204,11 @@ async def _loopback_names_only(request: web.Request, handler: _Handler) -> web.S
     return await handler(request)
 
 
-def _leader_only(elsewhere: Elsewhere) -> Middleware:
+def _leader_only(elsewhere: Elsewhere, anywhere: Set[str]) -> Middleware:
     @web.middleware
     async def check(request: web.Request, handler: Handler) -> web.StreamResponse:
         where = elsewhere()
-        if where is None or request.path in OF_ANY_REPLICA or (not where and request.path in WITHOUT_LEADER):
+        if where is None or request.path in anywhere or (not where and request.path in WITHOUT_LEADER):
             return await handler(request)
         text = f"this replica follows, {where} leads: ask that pod" if where else "no replica leads now"
         return _json({"error": text}, _STATUS_NOT_LEADER)

@@ -6,7 +6,6 @@ docs/reference/openapi.yaml describes all of it, and a test asks by that descrip
 """
 
 import asyncio
-import hashlib
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Protocol
@@ -31,6 +30,7 @@ from grapevine.web.part import (
     part_of_query,
 )
 from grapevine.web.query import BadQueryError, count_of, text_of
+from grapevine.web.tagged import tagged
 
 MAX_EDGES = 2_000
 """Links of one page of the table."""
@@ -46,6 +46,7 @@ MAX_WAITING = 16
 TIMEOUT_S = 20.0
 
 _JSON, _CSV, _YAML = "application/json", "text/csv", "application/yaml"
+_DOWNLOAD = 'attachment; filename="map.csv"'
 
 
 class Maps(Protocol):
@@ -142,7 +143,8 @@ class GraphAnswers:
 
     def _handler(self, answer: Answer, content_type: str) -> Callable[[web.Request], Awaitable[web.Response]]:
         async def handle(request: web.Request) -> web.Response:
-            return _tagged(request, await self._computed(answer, request.query), content_type)
+            body = await self._computed(answer, request.query)
+            return tagged(request, body, content_type, _DOWNLOAD if content_type == _CSV else "")
 
         return handle
 
@@ -184,7 +186,7 @@ class GraphAnswers:
         text = self.maps.intents_yaml(*parts)
         if text is None:
             raise UnknownNodeError("client: nothing is known of one called so")
-        return _tagged(request, text.encode(), _YAML)
+        return tagged(request, text.encode(), _YAML)
 
 
 def _retrieved(task: "asyncio.Task[bytes]") -> None:
@@ -203,15 +205,3 @@ def _surest(found: Blast) -> Blast:
             break
         kept.append(each)
     return Blast(found.root, found.cause, tuple(kept), found.circle[:MAX_REACHED])
-
-
-def _tagged(request: web.Request, body: bytes, content_type: str) -> web.Response:
-    """Return an answer with its ETag, or 304 where the asker has it. Source: RFC 9110, 13.1.2."""
-    tag = f'"{hashlib.sha256(body).hexdigest()[:32]}"'
-    headers = {"ETag": tag, "Cache-Control": "private, no-cache"}
-    known = request.headers.get("If-None-Match", "")
-    if tag in {each.strip().removeprefix("W/") for each in known.split(",")}:
-        return web.Response(status=304, headers=headers)
-    if content_type == _CSV:
-        headers["Content-Disposition"] = 'attachment; filename="map.csv"'
-    return web.Response(body=body, content_type=content_type, charset="utf-8", headers=headers)

@@ -1,0 +1,205 @@
+/** Joins the parts: state ↔ address, state → questions → what is shown. Nothing else changes what is shown. */
+
+import { Problem, ask, listen } from "./api.js";
+import { draw, linkOf, mark, nearest, nodeOf } from "./drawing.js";
+import { explainEmpty } from "./empty.js";
+import { Menus } from "./menus.js";
+import { Panel } from "./panel.js";
+import { Search } from "./search.js";
+import { everything, partQuery, read, write } from "./state.js";
+import { Table } from "./table.js";
+import { Viewport } from "./viewport.js";
+import { counts, refOf, words } from "./words.js";
+
+const AGAIN_MS = 5_000;
+const byId = (id) => document.getElementById(id);
+const picture = byId("picture");
+const drawn = byId("drawn");
+
+let state = read(location.search);
+let graph = { nodes: [], links: [], islands: [], notes: [] };
+let namespaces = [];
+let turn = 0;
+let again = 0;
+
+const viewport = new Viewport(picture, drawn, () => later(keepPlace));
+const menus = new Menus((choice) => go({ ...choice, view: "" }));
+const panel = new Panel(byId("panel"), { choose, focus, open, close: () => choose("", "") });
+const table = new Table(byId("table"), byId("calls-said"), (sort) => go({ sort }), (link) => choose(link.client, link.target));
+const search = new Search((node) => go({ ...everything(state), focus: node.id, node: node.id, to: "", view: "" }), (text) => go({ search: text, view: "" }));
+
+/** Go to another state, which Back leads away from again. */
+function go(change) {
+  state = { ...state, ...change };
+  history.pushState(null, "", write(state));
+  return show(true);
+}
+
+async function choose(node, to) {
+  await go({ node, to });
+  // On a small screen the details are below the map.
+  if (node && matchMedia("(max-width: 800px)").matches) byId("panel").scrollIntoView({ block: "nearest" });
+}
+
+function focus(id) {
+  go({ focus: id, node: id, to: "", depth: 1, view: "" });
+}
+
+function open(ref) {
+  go(ref.kind === "Outside" ? { expand: true, node: "", to: "", view: "" } : { namespace: [ref.name], node: "", to: "", view: "" });
+}
+
+/** Ask for what the state shows, and show it; an answer that another question has overtaken is not shown. */
+async function show(isOther) {
+  const mine = ++turn;
+  clearTimeout(again);
+  const query = partQuery(state, Date.now());
+  const part = String(query);
+  byId("csv").href = `api/v1/edges.csv?${part}`;
+  search.show(state.search);
+  document.body.setAttribute("aria-busy", "true");
+  try {
+    const drawing = new URLSearchParams(query);
+    if (state.expand) drawing.set("expand", "1");
+    const [found, edges, whole] = await Promise.all([
+      ask("graph", drawing),
+      ask("edges", query),
+      part ? ask("graph", {}) : null,
+    ]);
+    if (mine !== turn) return;
+    namespaces = [...new Set((whole ?? found).nodes.map((node) => node.namespace).filter(Boolean))];
+    showGraph(found, isOther);
+    table.show({ ...edges, ...pick("sort", "node", "to"), part });
+    menus.show(state, namespaces, state.focus && words(refOf(state.focus)));
+    say("");
+    if (!found.nodes.length) await explainEmpty(byId("empty"), Boolean(part), () => go({ ...everything(state), view: "" }));
+    else byId("empty").hidden = true;
+    await panel.show(state.node, state.to);
+  } catch (error) {
+    if (mine !== turn) return;
+    menus.show(state, namespaces, state.focus && words(refOf(state.focus)));
+    say(error.message);
+    if (!(error instanceof Problem)) throw error;
+    if (error.status !== 400 && error.status !== 404) again = setTimeout(() => show(false), AGAIN_MS);
+  } finally {
+    if (mine === turn) document.body.removeAttribute("aria-busy");
+  }
+}
+
+let before = "";
+
+function showGraph(found, isOther) {
+  const said = JSON.stringify([found.nodes, found.links]);
+  const focused = drawn.contains(document.activeElement) ? document.activeElement.dataset.id : null;
+  graph = found;
+  byId("counts").textContent = counts(found);
+  if (said !== before) {
+    draw(drawn, found);
+    before = said;
+    if (focused) elementOf(focused)?.focus({ preventScroll: true });
+  }
+  if (isOther) viewport.text = state.view;
+  viewport.show(found);
+  mark(drawn, state.node, state.to);
+  document.title = state.node ? `${words(refOf(state.node))} – Grapevine` : "Grapevine";
+}
+
+function pick(...keys) {
+  return Object.fromEntries(keys.map((key) => [key, state[key]]));
+}
+
+function say(text) {
+  byId("problem").hidden = !text;
+  byId("problem").textContent = text;
+}
+
+function elementOf(id) {
+  return [...drawn.querySelectorAll(".node")].find((node) => node.dataset.id === id);
+}
+
+let placeTimer = 0;
+
+function later(act) {
+  clearTimeout(placeTimer);
+  placeTimer = setTimeout(act, 300);
+}
+
+function keepPlace() {
+  state = { ...state, view: viewport.text };
+  history.replaceState(null, "", write(state));
+}
+
+function onClick(event) {
+  if (viewport.dragged) return;
+  const node = nodeOf(event);
+  const link = linkOf(event);
+  const { namespace } = event.target.dataset;
+  if (node) choose(node.id, "");
+  else if (link) choose(link.client, link.target);
+  else if (namespace) go({ namespace: [namespace], view: "" });
+  else if (state.node) choose("", "");
+}
+
+function onDoubleClick(event) {
+  const node = nodeOf(event);
+  if (node) enter(node);
+}
+
+function enter(ref) {
+  if (["Namespace", "Outside"].includes(ref.kind)) open(ref);
+  else focus(ref.id);
+}
+
+function onKey(event) {
+  if (event.ctrlKey || event.metaKey || event.altKey) return;
+  const node = nodeOf(event);
+  const keys = { "+": () => viewport.zoomIn(), "=": () => viewport.zoomIn(), "-": () => viewport.zoomOut(), 0: () => showAll() };
+  if (event.key.startsWith("Arrow")) keys[event.key] = () => (event.shiftKey ? shift(event.key) : walk(node, event.key));
+  if (node) {
+    keys.Enter = keys[" "] = () => choose(node.id, "");
+    keys.f = () => enter(node);
+  }
+  if (state.node) keys.Escape = () => choose("", "");
+  if (!Object.hasOwn(keys, event.key)) return;
+  event.preventDefault();
+  keys[event.key]();
+}
+
+function showAll() {
+  viewport.all();
+  later(keepPlace);
+}
+
+function shift(key) {
+  const step = 80;
+  viewport.pan({ ArrowLeft: step, ArrowRight: -step }[key] ?? 0, { ArrowUp: step, ArrowDown: -step }[key] ?? 0);
+}
+
+/** Go from node to node: from the map itself to the one that is chosen, or to the first. */
+function walk(ref, key) {
+  const from = ref && graph.nodes.find((node) => node.id === ref.id);
+  const to = from ? nearest(graph.nodes, from, key) : (graph.nodes.find((node) => node.id === state.node) ?? graph.nodes[0]);
+  if (!to) return;
+  elementOf(to.id)?.focus({ preventScroll: true });
+  viewport.reveal(to);
+}
+
+picture.addEventListener("click", onClick);
+picture.addEventListener("dblclick", onDoubleClick);
+picture.addEventListener("keydown", onKey);
+byId("zoom-in").addEventListener("click", () => viewport.zoomIn());
+byId("zoom-out").addEventListener("click", () => viewport.zoomOut());
+byId("zoom-all").addEventListener("click", showAll);
+byId("clear").addEventListener("click", () => go({ ...everything(state), view: "" }));
+window.addEventListener("popstate", () => {
+  state = read(location.search);
+  show(true);
+});
+listen(
+  (isHeard) => {
+    byId("live").textContent = isHeard ? "live" : "not connected";
+    byId("live").className = isHeard ? "heard" : "";
+  },
+  () => show(false),
+);
+show(true);

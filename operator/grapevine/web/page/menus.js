@@ -1,0 +1,69 @@
+/** What can be chosen above the map. Each choice is in the state, and so in the address. */
+
+import { html, name } from "./element.js";
+import { LINES, STATES } from "./words.js";
+
+const MAX_NAMESPACES = 500;
+const byId = (id) => document.getElementById(id);
+
+export class Menus {
+  /** `onChoice` is called with what is another in the state. */
+  constructor(onChoice) {
+    this.onChoice = onChoice;
+    this.namespaces = [];
+    for (const key of ["confidence", "since", "depth"]) {
+      byId(key).addEventListener("change", (event) => onChoice({ [key]: key === "since" ? event.target.value : Number(event.target.value) || 1 }));
+    }
+    byId("outside").addEventListener("change", (event) => onChoice({ outside: event.target.checked }));
+    document.addEventListener("click", (event) => close(event.target));
+    document.addEventListener("keydown", (event) => event.key === "Escape" && close(document.body));
+  }
+
+  /** Show what is chosen, of these namespaces. */
+  show(state, namespaces, focused) {
+    const all = [...new Set([...namespaces, ...state.namespace])].sort().slice(0, MAX_NAMESPACES);
+    this.#choices("namespaces", "namespace", state.namespace, all.map((each) => [each, each]));
+    this.#choices("lines", "line", state.line, Object.entries(LINES));
+    this.#choices("states", "state", state.state, Object.entries(STATES));
+    choose(byId("confidence"), String(state.confidence));
+    byId("since").value = state.since;
+    byId("outside").checked = state.outside;
+    byId("focus").hidden = !state.focus;
+    byId("focus-name").replaceChildren("around ", name(focused));
+    byId("depth").value = state.depth;
+    const { namespace, line, state: states, confidence, since, outside, focus, search } = state;
+    byId("clear").hidden = ![namespace.length, line.length, states.length, confidence, since, outside, focus, search].some(Boolean);
+  }
+
+  #choices(id, key, chosen, all) {
+    const menu = byId(id);
+    const title = menu.querySelector("summary");
+    title.dataset.title ??= title.textContent;
+    const said = chosen.length === 1 ? (all.find(([value]) => value === chosen[0])?.[1] ?? chosen[0]) : chosen.length;
+    title.replaceChildren(chosen.length ? `${title.dataset.title}: ` : title.dataset.title, chosen.length ? name(String(said)) : "");
+    menu.classList.toggle("active", chosen.length > 0);
+    const choices = menu.querySelector(".choices");
+    const had = choices.contains(document.activeElement) ? document.activeElement.value : null;
+    const boxes = all.map(([value, text]) => {
+      const box = html("input", { type: "checkbox", value });
+      box.checked = chosen.includes(value);
+      box.addEventListener("change", () => {
+        const others = chosen.filter((each) => each !== value);
+        this.onChoice({ [key]: box.checked ? [...others, value] : others });
+      });
+      return [box, html("label", {}, box, " ", name(text))];
+    });
+    choices.replaceChildren(...boxes.map(([, label]) => label));
+    boxes.find(([box]) => box.value === had)?.[0].focus();
+  }
+}
+
+/** Choose a value, which is added where it is not among the options: an address may say any number. */
+function choose(select, value) {
+  if (![...select.options].some((option) => option.value === value)) select.append(html("option", { value }, `≥ ${value} %`));
+  select.value = value;
+}
+
+function close(target) {
+  for (const menu of document.querySelectorAll("details.menu[open]")) if (!menu.contains(target)) menu.open = false;
+}

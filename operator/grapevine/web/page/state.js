@@ -1,0 +1,49 @@
+/** What is shown, as the page's address says it: a link, Back and a reload show the same. */
+
+const LISTS = ["namespace", "line", "state"];
+const TEXTS = ["focus", "since", "search", "node", "to", "sort", "view"];
+const FLAGS = ["outside", "expand"];
+const SINCE_MS = { "1h": 3_600_000, "24h": 86_400_000, "7d": 604_800_000 };
+const MAX_DEPTH = 100;
+
+/** Return what an address says. What is not understood is left out; the server says what it refuses. */
+export function read(text) {
+  const query = new URLSearchParams(text);
+  const state = { depth: whole(query.get("depth"), 1, MAX_DEPTH, 1), confidence: whole(query.get("confidence"), 0, 100, 0) };
+  for (const key of LISTS) state[key] = (query.get(key) ?? "").split(",").filter(Boolean);
+  for (const key of TEXTS) state[key] = query.get(key) ?? "";
+  for (const key of FLAGS) state[key] = query.get(key) === "1";
+  if (!Object.hasOwn(SINCE_MS, state.since)) state.since = "";
+  return state;
+}
+
+/** Return the address of a state, with what is not as by default alone. */
+export function write(state) {
+  const query = partQuery(state, null);
+  for (const key of ["since", "node", "to", "sort", "view"]) if (state[key]) query.set(key, state[key]);
+  if (state.expand) query.set("expand", "1");
+  return `?${query}`;
+}
+
+/** Return the part of the map that a state shows, as the API is asked for it. Whole minutes, so that answers stay known. */
+export function partQuery(state, nowMs) {
+  const query = new URLSearchParams();
+  for (const key of LISTS) if (state[key].length) query.set(key, state[key].join(","));
+  if (state.focus) query.set("focus", state.focus);
+  if (state.focus && state.depth > 1) query.set("depth", state.depth);
+  if (state.confidence) query.set("confidence", state.confidence);
+  if (state.outside) query.set("outside", "1");
+  if (state.search) query.set("search", state.search);
+  if (state.since && nowMs !== null) query.set("since_ms", Math.floor((nowMs - SINCE_MS[state.since]) / 60_000) * 60_000);
+  return query;
+}
+
+/** Return a state without any choice of a part. */
+export function everything(state) {
+  return { ...read(""), sort: state.sort, node: state.node, to: state.to };
+}
+
+function whole(text, least, most, otherwise) {
+  const value = /^\d{1,3}$/.test(text ?? "") ? Number(text) : otherwise;
+  return value >= least && value <= most ? value : otherwise;
+}
