@@ -3,7 +3,9 @@
 from collections.abc import Iterator
 
 import pytest
-from tests.support.controlplane import Binaries
+from tests.support.controlplane import Binaries, ControlPlane
+from tests.support.objects import SHOP, install_crd, load_cluster, replay_pod_events
+from tests.support.processes import Operator, start_capture
 from tests.support.shop_telemetry import ShopTelemetry, running_shop
 
 
@@ -14,3 +16,20 @@ def shop_telemetry(
     """The recorded shop, all of it told to a collector and a Prometheus (a minute, once): to be read alone."""
     with running_shop(tmp_path_factory.mktemp("shop-telemetry"), control_plane_binaries) as running:
         yield running
+
+
+@pytest.fixture(scope="session")
+def heard_shop(control_plane_binaries: Binaries, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Operator]:
+    """An operator that has taken in the shop's capture, all of it durable: to be asked alone."""
+    directory = tmp_path_factory.mktemp("heard-shop")
+    with ControlPlane(directory, control_plane_binaries) as plane:
+        with plane.api() as api:
+            install_crd(api)
+            loaded = load_cluster(api)
+            for _ in replay_pod_events(api, loaded=loaded):
+                pass
+        with Operator(plane.kubeconfig(), directory / "operator.log", park_ms="500") as operator:
+            capture = start_capture(SHOP / "capture.pcap", operator.url)
+            output, _ = capture.communicate(timeout=180)
+            assert capture.returncode == 0, output
+            yield operator

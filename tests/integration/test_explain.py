@@ -2,34 +2,21 @@
 
 import json
 import urllib.request
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
-from tests.support.controlplane import Binaries, ControlPlane
-from tests.support.objects import SHOP, install_crd, load_cluster, replay_pod_events
-from tests.support.processes import Operator, run_grapevine, start_capture
+from tests.support.controlplane import ControlPlane
+from tests.support.objects import SHOP
+from tests.support.processes import Operator, run_grapevine
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(300)]
 
 
-@pytest.fixture(scope="module")
-def operator(control_plane_binaries: Binaries, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Operator]:
-    """An operator that has taken in the shop's capture, all of it durable."""
-    directory = tmp_path_factory.mktemp("explain")
-    with ControlPlane(directory, control_plane_binaries) as plane:
-        with plane.api() as api:
-            install_crd(api)
-            loaded = load_cluster(api)
-            for _ in replay_pod_events(api, loaded=loaded):
-                pass
-        with Operator(plane.kubeconfig(), directory / "operator.log", park_ms="500") as operator:
-            capture = start_capture(SHOP / "capture.pcap", operator.url)
-            output, _ = capture.communicate(timeout=180)
-            assert capture.returncode == 0, output
-            yield operator
+@pytest.fixture
+def operator(heard_shop: Operator) -> Operator:
+    return heard_shop
 
 
 def explain(operator: Operator, client: str, target: str) -> tuple[int, dict[str, Any]]:

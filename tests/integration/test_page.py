@@ -1,0 +1,265 @@
+"""The map's page as a person sees it: a real browser, a real operator that has taken in the shop's capture.
+
+What the browser showed is kept as pictures in `out/page/`, to be looked at.
+"""
+
+import json
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+from bench.layout import random_map
+from tests.support.browser import CHROMIUM, Page, browsing
+from tests.support.maps import HOSTILE, a_map, call
+from tests.support.processes import Operator
+from tests.support.web import FixedMap, NoViews, an_api, served
+
+from grapevine.model.finding import Finding, Level
+from grapevine.view.servicemap import DOMAIN, Link, NodeRef
+from grapevine.web.api import Views
+
+pytestmark = [
+    pytest.mark.integration,
+    pytest.mark.timeout(300),
+    pytest.mark.skipif(not CHROMIUM, reason="no Chromium here: apt-get install chromium"),
+]
+
+PICTURES = Path(__file__).parents[2] / "out" / "page"
+CHECKOUT = "orders/Deployment/checkout"
+SIZES = {"wide": (1400, 900), "tablet": (820, 1100), "phone": (360, 780)}
+
+
+@pytest.fixture
+async def page(tmp_path: Path) -> AsyncIterator[Page]:
+    """A browser of this test's own, in which nothing went wrong at the end either."""
+    async with browsing(tmp_path) as page:
+        await page.look(width=1400, height=900)
+        yield page
+        assert page.errors == []
+
+
+@pytest.fixture
+def shown() -> FixedMap:
+    return FixedMap()
+
+
+@pytest.fixture
+def url(shown: FixedMap, views: Views) -> Iterator[str]:
+    """A page of a map that the test chooses."""
+    with served(lambda: an_api(views, maps=shown)) as url:
+        yield url
+
+
+@pytest.fixture
+def views() -> Views:
+    return NoViews()
+
+
+async def drawn(page: Page, url: str, *, of: str = "") -> None:
+    """Open the page, and wait until it has drawn something."""
+    await page.open(url + of)
+    await page.until("document.querySelector('.node') && !document.body.ariaBusy")
+
+
+async def nodes(page: Page) -> set[str]:
+    found: list[str] = await page.run("[...document.querySelectorAll('.node')].map((node) => node.dataset.id)")
+    return set(found)
+
+
+async def rows(page: Page) -> list[list[str]]:
+    found: list[list[str]] = await page.run(
+        "[...document.querySelectorAll('#table tbody tr')].map((row) => [...row.cells].map((cell) => cell.innerText))"
+    )
+    return found
+
+
+async def query(page: Page) -> dict[str, list[str]]:
+    return parse_qs(urlsplit(await page.run("location.href")).query)
+
+
+async def text_of(page: Page, selector: str) -> str:
+    return str(await page.run(f"document.querySelector({json.dumps(selector)}).innerText"))
+
+
+def at(node: str) -> str:
+    return f".node[data-id={json.dumps(node)}]"
+
+
+async def test_shows_the_shop_and_what_is_known_of_it(heard_shop: Operator, page: Page) -> None:
+    await drawn(page, heard_shop.api_url)
+
+    assert len(await nodes(page)) == 21
+    table = await rows(page)
+    assert len(table) == 21
+    assert ["batch/migrate", "orders/redis", "looked up only", "75 %", "active"] == table[0][:5]
+    assert await page.run("document.querySelectorAll('.line-dashed').length") >= 21
+    assert await page.run("document.querySelectorAll('.link .line-solid').length") == 0
+
+    await page.click(at(CHECKOUT))
+    await page.until("document.querySelectorAll('#panel h3').length >= 4")
+    said = await text_of(page, "#panel")
+    assert "Called by 1\nbatch/worker" in said
+    assert "If it is down 1" in said
+    assert "If it is taken over 8" in said
+    await page.run("document.querySelector('[data-key=intents]').open = true")
+    await page.until("document.querySelector('#panel pre').innerText.includes('kind: ClientIntents')")
+
+    await page.run(
+        "[...document.querySelectorAll('#panel ul button')].find((b) => b.innerText == 'orders/cart').click()"
+    )
+    await page.until("document.querySelector('#panel .asked')")
+    said = await text_of(page, "#panel")
+    assert "75 % sure: " in said
+    assert "cart" in said
+    assert {"node": [CHECKOUT], "to": ["orders/Deployment/cart"]} == await query(page)
+
+
+async def test_every_choice_is_in_the_address_and_back_takes_it_back(heard_shop: Operator, page: Page) -> None:
+    await drawn(page, heard_shop.api_url)
+    everything = await nodes(page)
+
+    await page.click(".title[data-namespace=payments]")
+    await page.until("document.querySelectorAll('.node').length < 21")
+    assert {"namespace": ["payments"]} == await query(page)
+    of_payments = await nodes(page)
+    await page.run("history.back()")
+    await page.until("document.querySelectorAll('.node').length == 21")
+    await page.run("history.forward()")
+    await page.until("document.querySelectorAll('.node').length < 21")
+    await drawn(page, await page.run("location.href"))
+    assert of_payments == await nodes(page)
+    assert "payments" == await page.run("document.querySelector('#namespaces input:checked').value")
+
+    await page.click("#clear")
+    await page.until("document.querySelectorAll('.node').length == 21")
+    assert everything == await nodes(page)
+    await page.click("#outside")
+    await page.until("document.querySelectorAll('#table tbody tr').length == 7")
+    assert {"outside": ["1"]} == await query(page)
+    await page.run("document.querySelector('#table thead th:nth-child(2) button').click()")
+    await page.until("document.querySelector('th[aria-sort]').innerText.startsWith('Target')")
+    targets = [row[1] for row in await rows(page)]
+    assert sorted(targets) == targets
+    assert {"outside": ["1"], "sort": ["target"]} == await query(page)
+
+
+async def test_is_reached_by_keys_alone(heard_shop: Operator, page: Page) -> None:
+    await drawn(page, heard_shop.api_url)
+
+    await page.key("/")
+    await page.type("checko")
+    await page.until("document.querySelectorAll('#search-found [role=option]').length == 1")
+    await page.key("ArrowDown")
+    await page.key("Enter")
+    await page.until(f"new URLSearchParams(location.search).get('focus') == '{CHECKOUT}' && !document.body.ariaBusy")
+    await page.until("document.querySelectorAll('.node').length < 21")
+    assert {"focus": [CHECKOUT], "node": [CHECKOUT]} == await query(page)
+
+    await page.run("document.getElementById('picture').focus()")
+    await page.key("ArrowLeft")
+    assert CHECKOUT == await page.run("document.activeElement.dataset.id")
+    await page.key("ArrowLeft")
+    assert "batch/Deployment/worker" == await page.run("document.activeElement.dataset.id")
+    await page.key("Enter")
+    await page.until("document.querySelector('#panel h2').innerText == 'worker'")
+    await page.key("Escape")
+    await page.until("document.querySelector('#panel').hidden")
+    before = await page.run("document.getElementById('drawn').getAttribute('transform')")
+    await page.key("+")
+    await page.until(f"document.getElementById('drawn').getAttribute('transform') != {json.dumps(before)}")
+    await page.until("location.search.includes('view=')")
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+async def test_fits_every_screen(scheme: str, heard_shop: Operator, page: Page) -> None:
+    PICTURES.mkdir(parents=True, exist_ok=True)
+    for name, (width, height) in SIZES.items():
+        await page.look(width=width, height=height, scheme=scheme)
+        await drawn(page, heard_shop.api_url, of=f"/?node={CHECKOUT}" if name == "wide" else "")
+        await page.picture(PICTURES / f"{name}-{scheme}.png")
+
+        assert await page.run("document.documentElement.scrollWidth <= innerWidth"), name
+        controls = "[...document.querySelectorAll('button, select, summary')]"
+        small = f"{controls}.filter((each) => each.offsetParent && each.offsetHeight < 24)"
+        assert await page.run(f"{small}.map((each) => each.outerHTML)") == [], name
+    await page.look(width=1000, height=1400, scheme=scheme, media="print")
+    await page.picture(PICTURES / f"print-{scheme}.png")
+    assert "rgb(255, 255, 255)" == await page.run("getComputedStyle(document.body).backgroundColor")
+
+
+async def test_a_change_is_shown_without_being_asked_for(shown: FixedMap, url: str, page: Page) -> None:
+    shown.put(a_map(call("front/web", "orders/cart")))
+    await drawn(page, url)
+    await page.until("document.getElementById('live').innerText.includes('live')")
+
+    shown.put(
+        a_map(call("front/web", "orders/cart", "dns", "connection", confidence=95), call("orders/cart", "pay/pay"))
+    )
+    await page.until("document.querySelectorAll('.node').length == 3")
+
+    seen = {row[1]: row[2] for row in await rows(page)}
+    assert {"orders/cart": "connection seen", "pay/pay": "looked up only"} == seen
+    assert await page.run("document.querySelectorAll('.link .line-solid').length") == 1
+
+
+async def test_names_are_text_whatever_is_in_them(shown: FixedMap, url: str, page: Page) -> None:
+    hostile = [name for name in HOSTILE if name and "\ud800" not in name]
+    client = NodeRef("front", "Deployment", "web")
+    inside = [NodeRef("front", "Deployment", name) for name in hostile]
+    links = [Link(client, NodeRef("", DOMAIN, name), ("dns",), 75) for name in hostile]
+    links += [Link(each, client, ("dns",), 75) for each in inside]
+    shown.put(a_map(*links))
+    await drawn(page, url, of="/?expand=1&node=front/Deployment/web")
+    await page.until("document.querySelectorAll('#panel h3').length >= 4")
+
+    assert await page.run("document.querySelectorAll('.node').length") == 2 * len(hostile) + 1
+    assert await page.run("document.querySelectorAll('img, b, iframe, main script').length") == 0
+    targets = {row[1] for row in await rows(page)}
+    assert {"<script>alert(1)</script>", "\\u202etxt.exe\\u2066", "xn--bcher-kva.example", "مثال.إختبار"} <= targets
+    widths = (
+        "[...document.querySelectorAll('.node')].map((node) => ['rect', 'text'].map((tag) => node.querySelector(tag)))"
+    )
+    over = f"{widths}.filter(([rect, text]) => text.getBBox().width > rect.getBBox().width)"
+    assert await page.run(f"{over}.map(([, text]) => text.textContent)") == []
+
+
+async def test_a_large_map_is_drawn_by_namespace_and_opened_from_there(shown: FixedMap, url: str, page: Page) -> None:
+    shown.put(random_map(1_000, 5_000))
+    await drawn(page, url)
+
+    assert "drawn by namespace" in await text_of(page, "#counts")
+    found = sorted(node for node in await nodes(page) if "/Namespace/" in node)
+    await page.click(at(found[0]))
+    await page.until("document.querySelector('#panel .heading button:not(.close)')")
+    await page.click("#panel .heading button:not(.close)")
+    await page.until("new URLSearchParams(location.search).has('namespace') && !document.body.ariaBusy")
+    await page.until("[...document.querySelectorAll('.node')].some((node) => node.dataset.id.includes('/Deployment/'))")
+
+
+class Doctor(NoViews):
+    def findings(self) -> list[Finding]:
+        return [
+            Finding(
+                "NothingHeard", Level.WARNING, "no capture has sent anything", "the map stays empty", "grapevine doctor"
+            ),
+            Finding("ObjectsUnread", Level.OK, "all objects are read"),
+        ]
+
+    def accounts(self) -> dict[str, object]:
+        return {}
+
+
+class TestWithoutAnything:
+    @pytest.fixture
+    def views(self) -> Views:
+        return Doctor()
+
+    async def test_an_empty_map_says_why(self, url: str, page: Page) -> None:
+        await page.open(url)
+        await page.until("document.querySelector('#empty li')")
+
+        said = await text_of(page, "#empty")
+        assert "Nothing was seen yet" in said
+        assert "no capture has sent anything. the map stays empty" in said
+        assert "all objects are read" not in said
