@@ -4,8 +4,11 @@ The API server hands a forward on to the pod's kubelet, which a bare one has not
 On a real node: tests/cluster.
 """
 
+import http.client
 import json
+import signal
 import subprocess
+import urllib.parse
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,7 +16,7 @@ import pytest
 from tests.support.api import Api, Object
 from tests.support.controlplane import ControlPlane
 from tests.support.forwarding_kubelet import ForwardingKubelet
-from tests.support.processes import Operator, run_grapevine
+from tests.support.processes import Operator, run_grapevine, started
 
 pytestmark = [pytest.mark.integration, pytest.mark.usefixtures("clientintents_crd")]
 
@@ -63,6 +66,32 @@ def test_asks_the_pod_that_is_ready(
     assert doctor.stdout.startswith(f"{namespace}/operator (Grapevine ")
     assert (doctor.returncode, explain.returncode) == (1, 1)
     assert json.loads(explain.stdout)["verdict"] == "client-unknown"
+
+
+def test_the_map_is_forwarded_with_its_stream_of_changes(
+    control_plane: ControlPlane, api: Api, namespace: str, kubelet: ForwardingKubelet, tmp_path: Path
+) -> None:
+    a_pod(api, namespace, "operator")
+    where = (f"--kubeconfig={control_plane.kubeconfig()}", f"--operator-namespace={namespace}")
+    with Operator(control_plane.kubeconfig(), tmp_path / "operator.log") as operator:
+        kubelet.target_port = int(operator.api_url.rpartition(":")[2])
+        with started("map", "--no-browser", "--port=0", *where) as process:
+            assert process.stdout
+            url, _, said = process.stdout.readline().partition(" ")
+            assert f"is the map of {namespace}/operator\n" == said
+            connection = http.client.HTTPConnection(urllib.parse.urlsplit(url).netloc, timeout=30)
+            for path, text in (
+                ("/", b"<!doctype html>"),
+                ("/page/main.js", b"/** Joins"),
+                ("/api/v1/graph", b'{"width"'),
+            ):
+                connection.request("GET", path)  # all of them over one connection
+                assert connection.getresponse().read().startswith(text)
+            connection.request("GET", "/api/v1/changes")
+            assert b"event: change\n" == connection.getresponse().readline()
+            connection.close()
+            process.send_signal(signal.SIGINT)
+            assert (130, "") == (process.wait(30), process.stderr.read() if process.stderr else "")
 
 
 def test_a_port_nobody_listens_on_is_told_as_kubelet_does(

@@ -55,10 +55,16 @@ class ForwardingKubelet:
         except OSError as error:
             await socket.send_bytes(bytes([_ERROR]) + f"error forwarding port: {error}".encode())
         else:
-            message = await socket.receive_bytes(timeout=10)
-            writer.write(message[1:])
-            while chunk := await asyncio.wait_for(reader.read(1_000), 10):
+            there = asyncio.create_task(self._there(socket, writer))
+            while chunk := await asyncio.wait_for(reader.read(1_000), 60):
                 await socket.send_bytes(bytes([_DATA]) + chunk)
+            there.cancel()
             writer.close()
         await socket.close()
         return socket
+
+    @staticmethod
+    async def _there(socket: web.WebSocketResponse, writer: asyncio.StreamWriter) -> None:
+        async for message in socket:
+            writer.write(message.data[1:])
+        writer.close()

@@ -6,8 +6,8 @@ import socket
 import subprocess
 import sys
 import urllib.request
-from collections.abc import Mapping
-from contextlib import ExitStack
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -29,6 +29,17 @@ def run_grapevine(*arguments: str | Path, timeout_s: float = 120.0) -> subproces
         check=False,
         env=_environment(),
     )
+
+
+@contextmanager
+def started(*arguments: str) -> Iterator[subprocess.Popen[str]]:
+    """Start a command that goes on until it is ended, which it is at the latest with the context."""
+    pipe = subprocess.PIPE
+    with subprocess.Popen([*GRAPEVINE, *arguments], stdout=pipe, stderr=pipe, text=True, env=_environment()) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
 
 
 class Operator:

@@ -92,6 +92,7 @@ _COMMANDS = {
     "snapshot": _Command("grapevine.cli.snapshot", "keep the map as it is now in a file"),
     "convert": _Command("grapevine.cli.convert", "bring Otterize's older manifests to v2beta1"),
     "migrate": _Command("grapevine.cli.migrate", "take over ClientIntents from Otterize"),
+    "map": _Command("grapevine.cli.map", "open the map in a browser"),
     "explain": _Command("grapevine.cli.explain", "say why a workload reaches a target, or why not"),
     "watch": _Command("grapevine.cli.watch", "say when a workload reaches something for the first time"),
     "promote": _Command("grapevine.cli.promote", "make discovered ClientIntents yours"),
