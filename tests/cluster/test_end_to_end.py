@@ -46,7 +46,7 @@ def first_touch(node: Node) -> tuple[float, float]:
     start_shop(node)
     eventually(lambda: all(_is_running(p) for p in node.objects("pods", "-A")), timeout_s=180, every_s=0.5)
     shop_s = _seconds_until(node, _without(CRONJOB))
-    (job,) = eventually(lambda: node.objects("pods", "-n", "batch", "-l", "app=report")[:1], timeout_s=90, every_s=0.2)
+    job = eventually(lambda: _started(node, "batch", "app=report"), timeout_s=90, every_s=0.2)
     wait_for_shop(node)
     (intents,) = node.objects("clientintents", "-n", "batch", "--field-selector=metadata.name=report")
     return shop_s, _time_s(intents["metadata"]["creationTimestamp"]) - _time_s(job["status"]["startTime"])
@@ -57,6 +57,12 @@ def mapped(node: Node, first_touch: tuple[float, float]) -> Node:
     """The node with the shop running and seen."""
     assert min(first_touch) >= 0
     return node
+
+
+def _started(node: Node, namespace: str, labels: str) -> Object | None:
+    """Return a pod that its kubelet has taken up."""
+    pods = node.objects("pods", "-n", namespace, "-l", labels)
+    return next((each for each in pods if "startTime" in each["status"]), None)
 
 
 def _make_new(node: Node) -> None:
