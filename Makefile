@@ -108,7 +108,7 @@ test-integration: init control-plane coredns helm $(VENV)/.collector ## Run the 
 	@GRAPEVINE_REQUIRE_CONTROL_PLANE=1 $(BIN)/python -m pytest -m integration $(ARGS)
 
 .PHONY: test-cluster
-test-cluster: init ## Run the tests that need a whole Kubernetes node: brings one up here, as root (12 min; builds it once)
+test-cluster: init $(VENV)/.collector ## Run the tests that need a whole Kubernetes node: brings one up here, as root (12 min; builds it once)
 	@reason=$$(tests/cluster/check.sh --install) || { echo "$$reason"; echo "cluster tests: skipped"; [ -z "$${CI:-}" ] && exit 0 || exit 1; }
 	tests/cluster/build.sh
 	$(IMAGE) --archive out/images

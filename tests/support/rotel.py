@@ -23,18 +23,18 @@ class Rotel:
 
 
 @contextmanager
-def running_rotel(pass_on_to: str, directory: Path) -> Iterator[Rotel]:
-    """Run one that passes on over HTTP what it decoded; skips the test where it is not installed."""
+def running_rotel(pass_on_to: str, directory: Path, host: str = "127.0.0.1") -> Iterator[Rotel]:
+    """Run one, at an address of this machine, that passes on over HTTP what it decoded; skips the test without it."""
     spec = importlib.util.find_spec("rotel")
     if spec is None or spec.origin is None:
         give_up("needs rotel: pip install --group collector")
     program = Path(spec.origin).with_name("rotel-agent")
-    grpc_port, http_port = _free_port(), _free_port()
+    grpc_port, http_port = _free_port(host), _free_port(host)
     command = [
         str(program),
         "start",
-        f"--otlp-grpc-endpoint=127.0.0.1:{grpc_port}",
-        f"--otlp-http-endpoint=127.0.0.1:{http_port}",
+        f"--otlp-grpc-endpoint={host}:{grpc_port}",
+        f"--otlp-http-endpoint={host}:{http_port}",
         "--exporter=otlp",
         "--otlp-exporter-protocol=http",
         f"--otlp-exporter-endpoint={pass_on_to}",
@@ -43,23 +43,23 @@ def running_rotel(pass_on_to: str, directory: Path) -> Iterator[Rotel]:
     with (directory / "rotel.log").open("wb") as log:
         process = subprocess.Popen(command, stdout=log, stderr=log, cwd=directory)
     try:
-        eventually(lambda: _listens(grpc_port) and _listens(http_port), timeout_s=_START_TIMEOUT_S)
-        yield Rotel(f"http://127.0.0.1:{grpc_port}", f"http://127.0.0.1:{http_port}")
+        eventually(lambda: _listens(host, grpc_port) and _listens(host, http_port), timeout_s=_START_TIMEOUT_S)
+        yield Rotel(f"http://{host}:{grpc_port}", f"http://{host}:{http_port}")
     finally:
         process.terminate()
         process.wait(30)
 
 
-def _listens(port: int) -> bool:
+def _listens(host: str, port: int) -> bool:
     try:
-        socket.create_connection(("127.0.0.1", port), timeout=1).close()
+        socket.create_connection((host, port), timeout=1).close()
     except OSError:
         return False
     return True
 
 
-def _free_port() -> int:
+def _free_port(host: str) -> int:
     with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
+        probe.bind((host, 0))
         port: int = probe.getsockname()[1]
         return port
