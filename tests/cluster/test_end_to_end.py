@@ -46,7 +46,7 @@ def first_touch(node: Node) -> tuple[float, float]:
     start_shop(node)
     eventually(lambda: all(_is_running(p) for p in node.objects("pods", "-A")), timeout_s=180, every_s=0.5)
     shop_s = _seconds_until(node, _without(CRONJOB))
-    job = eventually(lambda: _started(node, "batch", "app=report"), timeout_s=90, every_s=0.2)
+    job, *_ = eventually(lambda: _started(node, "batch", "app=report"), timeout_s=90, every_s=0.2)
     wait_for_shop(node)
     (intents,) = node.objects("clientintents", "-n", "batch", "--field-selector=metadata.name=report")
     return shop_s, _time_s(intents["metadata"]["creationTimestamp"]) - _time_s(job["status"]["startTime"])
@@ -59,10 +59,9 @@ def mapped(node: Node, first_touch: tuple[float, float]) -> Node:
     return node
 
 
-def _started(node: Node, namespace: str, labels: str) -> Object | None:
-    """Return a pod that its kubelet has taken up."""
-    pods = node.objects("pods", "-n", namespace, "-l", labels)
-    return next((each for each in pods if "startTime" in each["status"]), None)
+def _started(node: Node, namespace: str, labels: str) -> list[Object]:
+    """Return the pods that their kubelet has taken up."""
+    return [each for each in node.objects("pods", "-n", namespace, "-l", labels) if "startTime" in each["status"]]
 
 
 def _make_new(node: Node) -> None:

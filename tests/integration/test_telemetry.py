@@ -2,7 +2,9 @@
 
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from tests.support.builders import a_workload, an_edge, to_workload
@@ -13,6 +15,8 @@ from tests.support.rotel import Rotel, running_rotel
 from tests.support.service_graph import CONNECTOR, TEMPO, DrawnEdge, Flavour, ServiceGraph
 from tests.support.shop_telemetry import TICK_S, ShopTelemetry
 from tests.support.telemetry import a_snapshot
+from tests.support.tls import a_pair, server_context
+from tests.support.tls_end import tls_end
 
 from grapevine.export.once import send_once
 from grapevine.export.settings import SignalSettings, TelemetrySettings
@@ -65,23 +69,29 @@ def passed_on(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Rotel,
         yield rotel, collector
 
 
-@pytest.mark.parametrize("name", ["http none", "http gzip", "grpc none", "grpc gzip"])
-def test_a_decoder_that_is_not_ours_reads_the_same(name: str, passed_on: tuple[Rotel, Collector]) -> None:
-    (rotel, collector), (protocol, compression) = passed_on, name.split()
+@pytest.mark.parametrize("name", ["http none", "http gzip", "http gzip tls", "grpc none", "grpc gzip", "grpc gzip tls"])
+def test_a_decoder_that_is_not_ours_reads_the_same(
+    name: str, passed_on: tuple[Rotel, Collector], tmp_path: Path
+) -> None:
+    (rotel, collector), (protocol, compression, *tls) = passed_on, name.split()
     client = a_workload(name.replace(" ", "-"))
     edges = [
         an_edge(to_workload("cart", namespace="orders"), client=client, count=3),
         an_edge(InternetTarget("api.example.com"), client=client),
     ]
     url = rotel.grpc_url if protocol == "grpc" else rotel.http_url
-    signal = SignalSettings(url, is_insecure=True, compression=compression)  # type: ignore[arg-type]
-    if protocol == "grpc":
-        settings = TelemetrySettings(traces=replace(signal, protocol="grpc"), metrics=replace(signal, protocol="grpc"))
-    else:
-        traces, metrics = (replace(signal, url=f"{url}/v1/{each}") for each in ("traces", "metrics"))
-        settings = TelemetrySettings(traces=traces, metrics=metrics)
-
-    send_once(settings, a_snapshot(edges))
+    with reached_over(url, tmp_path, is_tls=bool(tls)) as (url, certificate):
+        signal = SignalSettings(
+            url,
+            is_insecure=not tls,
+            compression=compression,  # type: ignore[arg-type]
+            certificate=certificate,
+        )
+        if protocol == "grpc":
+            traces = metrics = replace(signal, protocol="grpc")
+        else:
+            traces, metrics = (replace(signal, url=f"{url}/v1/{each}") for each in ("traces", "metrics"))
+        send_once(TelemetrySettings(traces=traces, metrics=metrics), a_snapshot(edges))
 
     wanted = {
         DrawnEdge(client.name, "cart", "", "shop", "orders"),
@@ -89,6 +99,21 @@ def test_a_decoder_that_is_not_ours_reads_the_same(name: str, passed_on: tuple[R
     }
     eventually(lambda: wanted <= drawn(collector), timeout_s=30)
     eventually(lambda: 3 in _values(collector, f"{client.name} → cart"), timeout_s=30)
+
+
+@contextmanager
+def reached_over(url: str, tmp_path: Path, *, is_tls: bool) -> Iterator[tuple[str, str]]:
+    """Give a URL that reaches the one of rotel, which ends no TLS itself, and the file of the authority to trust."""
+    if not is_tls:
+        yield url, ""
+        return
+    pair, authority = a_pair("localhost"), tmp_path / "ca.pem"
+    authority.write_text(pair.authority.pem)
+    context = server_context(pair)
+    context.set_alpn_protocols(["h2", "http/1.1"])
+    host, _, port = url.removeprefix("http://").partition(":")
+    with tls_end(host, int(port), context) as tls_port:
+        yield f"https://localhost:{tls_port}", str(authority)
 
 
 def _values(collector: Collector, series: str) -> set[int]:
