@@ -28,6 +28,8 @@ from grapevine.wire.schema import Batch, BatchHeader, Hearing
 EDGES = 10_000
 _TICKS = 3
 _SLEEP_S = 0.005
+_AFTER_S = 1.0
+"""How long the event loop is watched after a tick: what it leaves behind is cleared away then."""
 
 
 def run() -> list[tuple[str, str]]:
@@ -79,6 +81,7 @@ async def _measure(signal: str, url: str) -> dict[str, object]:
     lags_ms: list[float] = []
     watching = asyncio.create_task(_watch(lags_ms))  # costs more than a tick, so it has one of its own
     await telemetry.tick()
+    await asyncio.sleep(_AFTER_S)
     watching.cancel()
     counts = {each.name: each.samples for each in telemetry.metrics()}
     assert counts["grapevine_otlp_live_edges"][""] == EDGES

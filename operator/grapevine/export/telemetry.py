@@ -7,9 +7,10 @@ holds is not waited for at the end: it is a daemon.
 import asyncio
 import contextlib
 import functools
+import gc
 import threading
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from typing import TypeVar
 
 from grapevine.export.sender import Sender, Wire
@@ -90,9 +91,13 @@ class Telemetry:
         """Send the map as it is now, once, if this replica leads; it must be open."""
         if self._sender is None:
             raise RuntimeError("telemetry is not open")
-        snapshot = await self._source()
+        with _uncollected():
+            await self._send_map(self._sender)
+
+    async def _send_map(self, sender: Sender) -> None:
+        held = [await self._source()]  # by the thread alone, so that it is gone once the tick is over
         if self._leads():
-            await self._in_thread(functools.partial(self._sender.tick, snapshot))
+            await self._in_thread(lambda: sender.tick(held.pop()))
 
     async def stop(self) -> None:
         """End within five seconds, whatever the collector does; `run` must have been cancelled. Then it is over."""
@@ -139,3 +144,19 @@ class Telemetry:
         self._idle.clear()
         threading.Thread(target=run, name="telemetry", daemon=True).start()
         return await done
+
+
+@contextlib.contextmanager
+def _uncollected() -> Iterator[None]:
+    """Hold back the search for cycles: it would look through all of a tick's objects, and hold up the event loop.
+
+    Ten thousand edges are 50 ms of that, three times in a tick. Their reference counts free them; what else is garbage
+    meanwhile waits until the tick is over, which is soon (`_SPANS_SHARE` of `sender`, and the timeouts of metrics).
+    """
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()
