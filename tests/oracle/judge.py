@@ -122,7 +122,7 @@ async def _judge(world: World, random: Random) -> Verdict:
             pipeline.offer(event)
         else:
             pipeline.on_records(event)
-    assert await pipeline.flush(600)
+    assert await pipeline.flush(600, has_all=True)
     working.cancel()
     await asyncio.wait([working])
     verdict = Verdict(asked=len(world.asked))

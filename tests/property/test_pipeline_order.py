@@ -54,7 +54,7 @@ async def mapped(batches: list[Batch]) -> tuple[FakeWriter, Pipeline]:
             while pipeline._batches.full():
                 await pipeline.drain()
             pipeline.offer(batch)
-        assert await pipeline.flush(60)
+        assert await pipeline.flush(60, has_all=True)
     finally:
         task.cancel()
         await asyncio.wait([task])
