@@ -10,7 +10,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from bench.layout import random_map
-from tests.support.browser import CHROMIUM, Page, browsing
+from tests.support.browser import Page, browsing
 from tests.support.maps import HOSTILE, a_map, call
 from tests.support.processes import Operator
 from tests.support.web import FixedMap, NoViews, an_api, served
@@ -19,11 +19,7 @@ from grapevine.model.finding import Finding, Level
 from grapevine.view.servicemap import DOMAIN, Link, NodeRef
 from grapevine.web.api import Views
 
-pytestmark = [
-    pytest.mark.integration,
-    pytest.mark.timeout(300),
-    pytest.mark.skipif(not CHROMIUM, reason="no Chromium here: apt-get install chromium"),
-]
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(300)]
 
 PICTURES = Path(__file__).parents[2] / "out" / "page"
 CHECKOUT = "orders/Deployment/checkout"

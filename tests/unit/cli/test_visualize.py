@@ -1,5 +1,6 @@
 """`grapevine visualize` and `snapshot` on the recorded shop: every format, and what bad input ends in."""
 
+import importlib
 import json
 import sys
 from pathlib import Path
@@ -7,6 +8,7 @@ from pathlib import Path
 import pytest
 from tests.support.golden import check_golden
 from tests.support.maps import HOSTILE
+from tests.support.missing import give_up
 from tests.support.objects import SHOP
 
 from grapevine.cli.main import main
@@ -42,7 +44,10 @@ def test_the_shop_in_every_text_format(form: str, shop: str, tmp_path: Path) -> 
 
 @pytest.mark.parametrize(("form", "begins"), [("png", PNG), ("pdf", PDF)])
 def test_pictures_for_slides_and_paper(form: str, begins: bytes, shop: str, tmp_path: Path) -> None:
-    pytest.importorskip("cairosvg", exc_type=OSError, reason="needs the system's libcairo")
+    try:
+        importlib.import_module("cairosvg")
+    except OSError:
+        give_up("needs the system's libcairo: apt-get install libcairo2")
 
     content = drawn(shop, tmp_path / f"map.{form}", "--theme", "dark", "--scale", "1")
 
