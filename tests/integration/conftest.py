@@ -4,8 +4,8 @@ from collections.abc import Iterator
 
 import pytest
 from tests.support.controlplane import Binaries, ControlPlane
-from tests.support.objects import SHOP, install_crd, load_cluster, replay_pod_events
-from tests.support.processes import Operator, start_capture
+from tests.support.objects import SHOP, load_shop
+from tests.support.processes import Operator, send_capture
 from tests.support.shop_telemetry import ShopTelemetry, running_shop
 
 
@@ -24,12 +24,7 @@ def heard_shop(control_plane_binaries: Binaries, tmp_path_factory: pytest.TempPa
     directory = tmp_path_factory.mktemp("heard-shop")
     with ControlPlane(directory, control_plane_binaries) as plane:
         with plane.api() as api:
-            install_crd(api)
-            loaded = load_cluster(api)
-            for _ in replay_pod_events(api, loaded=loaded):
-                pass
+            load_shop(api)
         with Operator(plane.kubeconfig(), directory / "operator.log", park_ms="500") as operator:
-            capture = start_capture(SHOP / "capture.pcap", operator.url)
-            output, _ = capture.communicate(timeout=180)
-            assert capture.returncode == 0, output
+            send_capture(SHOP / "capture.pcap", operator.url)
             yield operator

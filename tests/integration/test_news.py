@@ -11,8 +11,8 @@ from tests.support.api import Api
 from tests.support.controlplane import Binaries, ControlPlane
 from tests.support.eventually import eventually
 from tests.support.kubectl import Kubectl
-from tests.support.objects import SHOP, install_crd, load_cluster, replay_pod_events
-from tests.support.processes import GRAPEVINE, Operator, run_grapevine, start_capture
+from tests.support.objects import SHOP, load_shop
+from tests.support.processes import GRAPEVINE, Operator, run_grapevine, send_capture
 from tests.support.webhooks import SECRET, Receiver
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(300)]
@@ -25,10 +25,7 @@ def plane(control_plane_binaries: Binaries, tmp_path_factory: pytest.TempPathFac
     """An API server with the shop's history."""
     with ControlPlane(tmp_path_factory.mktemp("news"), control_plane_binaries) as plane:
         with plane.api() as api:
-            install_crd(api)
-            loaded = load_cluster(api)
-            for _ in replay_pod_events(api, loaded=loaded):
-                pass
+            load_shop(api)
         yield plane
 
 
@@ -43,9 +40,7 @@ def api(plane: ControlPlane) -> Iterator[Api]:
 
 def map_the_shop(operator: Operator) -> None:
     """Have the operator take in all of the shop's capture."""
-    capture = start_capture(SHOP / "capture.pcap", operator.url)
-    output, _ = capture.communicate(timeout=180)
-    assert capture.returncode == 0, output
+    send_capture(SHOP / "capture.pcap", operator.url)
 
 
 def named(item: dict[str, Any]) -> tuple[str, str]:

@@ -9,8 +9,8 @@ import pytest
 from tests.support.api import Api, Object
 from tests.support.controlplane import Binaries, ControlPlane
 from tests.support.eventually import eventually
-from tests.support.objects import SHOP, install_crd, load_cluster, replay_pod_events
-from tests.support.processes import Operator, run_grapevine, start_capture
+from tests.support.objects import SHOP, install_crd, load_cluster, load_shop, replay_pod_events
+from tests.support.processes import Operator, run_grapevine, send_capture, start_capture
 from tests.support.truth import intents_of, shop_truth
 from tests.support.worker import OBSERVED, worker_capture
 
@@ -26,10 +26,7 @@ def shop(control_plane_binaries: Binaries, tmp_path_factory: pytest.TempPathFact
     """An API server with the CRD and the shop as it was at the end, its history replayed; shared by this module."""
     with ControlPlane(tmp_path_factory.mktemp("shop"), control_plane_binaries) as plane:
         with plane.api() as api:
-            install_crd(api)
-            loaded = load_cluster(api)
-            for _ in replay_pod_events(api, loaded=loaded):
-                pass
+            load_shop(api)
         yield plane
 
 
@@ -51,10 +48,7 @@ def operator(shop: ControlPlane, api: Api, tmp_path: Path) -> Iterator[Operator]
 
 def send(operator: Operator, pcap: Path = PCAP) -> str:
     """Send a capture, the shop's, until all of it is durable; return what capture printed."""
-    capture = start_capture(pcap, operator.url)
-    output, _ = capture.communicate(timeout=180)
-    assert capture.returncode == 0, output
-    return output
+    return send_capture(pcap, operator.url)
 
 
 def objects(api: Api) -> list[Object]:

@@ -8,7 +8,7 @@ from tests.support.api import Api
 from tests.support.controlplane import Binaries, ControlPlane
 from tests.support.kubelet import CAPTURE
 from tests.support.manifests import rights
-from tests.support.objects import install_crd, load_cluster, replay_pod_events
+from tests.support.objects import load_shop
 
 INTENTS = "k8s.otterize.com/v2beta1"
 LEASE = {
@@ -24,10 +24,7 @@ def granting_plane(directory: Path, binaries: Binaries) -> Iterator[ControlPlane
     """Run an API server with the CRD, the shop's history, and what the manifests grant."""
     with ControlPlane(directory, binaries) as plane:
         with plane.api() as api:
-            install_crd(api)
-            loaded = load_cluster(api)
-            for _ in replay_pod_events(api, loaded=loaded):
-                pass
+            load_shop(api)
             for document in rights():
                 api.apply(document, manager="tests")
         yield plane

@@ -99,6 +99,14 @@ def replay_pod_events(
         yield event
 
 
+def load_shop(api: Api) -> None:
+    """Make the CRD, the shop's cluster and its whole history."""
+    install_crd(api)
+    loaded = load_cluster(api)
+    for _ in replay_pod_events(api, loaded=loaded):
+        pass
+
+
 def install_crd(api: Api, crd: Object | None = None) -> None:
     """Create or update the CRD of ClientIntents (ours by default) and wait until every version of it is served."""
     crd = yaml.safe_load(CRD.read_text()) if crd is None else crd

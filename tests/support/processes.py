@@ -221,6 +221,14 @@ def start_capture(pcap: Path, operator_url: str, *arguments: str) -> subprocess.
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=_environment())
 
 
+def send_capture(pcap: Path, operator_url: str) -> str:
+    """Send a capture until all of it is durable; return what the process printed."""
+    capture = start_capture(pcap, operator_url)
+    output, _ = capture.communicate(timeout=180)
+    assert capture.returncode == 0, output
+    return output
+
+
 def start_dnstap(listen: str, operator_url: str, *arguments: str) -> subprocess.Popen[str]:
     """Start `grapevine capture` as the sidecar does; its output is read when it has ended."""
     command = [*GRAPEVINE, "capture", "--source=dnstap", f"--listen={listen}", f"--operator={operator_url}", *arguments]

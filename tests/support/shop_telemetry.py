@@ -8,8 +8,8 @@ from pathlib import Path
 from tests.support.collector import Collector, http_collector
 from tests.support.controlplane import Binaries, ControlPlane
 from tests.support.eventually import eventually
-from tests.support.objects import SHOP, install_crd, load_cluster, replay_pod_events
-from tests.support.processes import Operator, start_capture
+from tests.support.objects import SHOP, load_shop
+from tests.support.processes import Operator, send_capture
 from tests.support.prometheus import Prometheus, running_prometheus
 from tests.support.service_graph import DrawnEdge
 from tests.support.truth import shop_drawn
@@ -36,10 +36,7 @@ def running_shop(directory: Path, binaries: Binaries) -> Iterator[ShopTelemetry]
     plane = ControlPlane(directory / "control-plane", binaries)
     with plane, http_collector() as collector:
         with plane.api() as api:
-            install_crd(api)
-            loaded = load_cluster(api)
-            for _ in replay_pod_events(api, loaded=loaded):
-                pass
+            load_shop(api)
         operator = Operator(
             plane.kubeconfig(),
             log,
@@ -51,9 +48,7 @@ def running_shop(directory: Path, binaries: Binaries) -> Iterator[ShopTelemetry]
             otlp_service_name_format="namespace/name",
         )
         with operator, running_prometheus(directory, {JOB: operator.metrics_target}) as prometheus:
-            capture = start_capture(SHOP / "capture.pcap", operator.url)
-            output, _ = capture.communicate(timeout=180)
-            assert capture.returncode == 0, output
+            send_capture(SHOP / "capture.pcap", operator.url)
             truth = shop_drawn(is_namespace_named=True)
             eventually(lambda: len(truth) == _moving(prometheus), timeout_s=120)
             yield ShopTelemetry(operator, collector, prometheus, truth)

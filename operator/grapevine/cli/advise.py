@@ -2,10 +2,8 @@
 
 import argparse
 
-from grapevine.cli.map_source import add_map_source_arguments, percent, read_map
-from grapevine.cli.spof import add_ranking_arguments, top_of
-from grapevine.cli.table import format_table
-from grapevine.model.visible import visible
+from grapevine.cli.map_source import percent, read_map
+from grapevine.cli.rankings import add_ranking_arguments, print_ranking, top_of
 
 _DESCRIPTION = """\
 Say which workloads to instrument first. Each is the one that shows the most calls that
@@ -37,7 +35,6 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     add_ranking_arguments(tracing)
-    add_map_source_arguments(tracing)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -47,18 +44,13 @@ def run(args: argparse.Namespace) -> int:
         PermanentInputError: a flag, a file or the cluster cannot be used.
         RetryableError: the API server does not answer.
     """
-    from grapevine.kube.manifests import to_json  # the help needs none of it
-    from grapevine.view.ranking import tracing_steps
+    from grapevine.view.ranking import TracingStep, tracing_steps  # the help needs none of it
     from grapevine.view.wire import tracing_fields
+
+    def row(of: TracingStep) -> tuple[object, ...]:
+        return f"{of.shows:.0f} %", of.adds, of.callers, of.callees, of.between, of.ref.kind, of.ref.words
 
     most, least = top_of(args), percent(args)
     steps = tracing_steps(read_map(args), least)[:most]
-    if args.output == "json":
-        print(to_json([tracing_fields(each) for each in steps]), end="")
-        return 0
-    rows = [
-        (f"{each.shows:.0f} %", each.adds, each.callers, each.callees, each.between, each.ref.kind, each.ref.words)
-        for each in steps
-    ]
-    print(format_table(_COLUMNS, ([visible(str(cell)) for cell in row] for row in rows)))
+    print_ranking(steps, _COLUMNS, row, tracing_fields, is_json=args.output == "json")
     return 0

@@ -2,11 +2,17 @@
 
 import argparse
 import time
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from grapevine.cli.duration import parse_duration_s
-from grapevine.cli.source import add_cluster_arguments, namespaces_of, read_cluster, read_files, warn
+from grapevine.cli.source import (
+    add_cluster_arguments,
+    add_filename_argument,
+    namespaces_of,
+    read_cluster,
+    read_files,
+    warn,
+)
 from grapevine.model.errors import PermanentInputError
 
 if TYPE_CHECKING:
@@ -19,15 +25,7 @@ _DEPTHS = range(1, 101)
 
 def add_map_source_arguments(parser: argparse.ArgumentParser) -> None:
     """Add where the map is read from."""
-    parser.add_argument(
-        "-f",
-        "--filename",
-        action="append",
-        type=Path,
-        default=[],
-        metavar="PATH",
-        help="read a snapshot, a file or directory of ClientIntents, or - instead of a cluster; again for more",
-    )
+    add_filename_argument(parser, "a snapshot, a file or directory of ClientIntents,")
     add_cluster_arguments(parser)
 
 

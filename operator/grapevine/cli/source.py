@@ -36,17 +36,15 @@ def add_namespace_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("-A", "--all-namespaces", action="store_true", help="clients of every namespace; the default")
 
 
+def add_filename_argument(parser: argparse.ArgumentParser, what: str) -> None:
+    """Add `-f`, which reads `what` instead of a cluster."""
+    text = f"read {what} or - instead of a cluster; again for more"
+    parser.add_argument("-f", "--filename", action="append", type=Path, default=[], metavar="PATH", help=text)
+
+
 def add_source_arguments(parser: argparse.ArgumentParser) -> None:
     """Add all there is to say about where from, for a command with one source."""
-    parser.add_argument(
-        "-f",
-        "--filename",
-        action="append",
-        type=Path,
-        default=[],
-        metavar="PATH",
-        help="read a file, a directory's tree or - instead of a cluster; again for more",
-    )
+    add_filename_argument(parser, "a file, a directory's tree")
     parser.add_argument("-l", "--selector", default="", metavar="LABELS", help="objects with these labels alone")
     add_namespace_arguments(parser)
     add_cluster_arguments(parser)

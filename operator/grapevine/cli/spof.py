@@ -2,10 +2,8 @@
 
 import argparse
 
-from grapevine.cli.map_source import add_confidence_argument, add_map_source_arguments, percent, read_map
-from grapevine.cli.table import format_table
-from grapevine.model.errors import PermanentInputError
-from grapevine.model.visible import visible
+from grapevine.cli.map_source import percent, read_map
+from grapevine.cli.rankings import add_ranking_arguments, print_ranking, top_of
 
 _DESCRIPTION = """\
 Rank what is called by how much depends on it: who calls it, and who reaches it in any
@@ -22,7 +20,6 @@ examples:
   grapevine spof
   grapevine spof -f monday.json --top 5 --min-confidence 90
 """
-TOP = 20
 _COLUMNS = ("DEPENDENTS", "CALLERS", "NAMESPACES", "KIND", "NAME")
 
 
@@ -36,25 +33,6 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     add_ranking_arguments(parser)
-    add_map_source_arguments(parser)
-
-
-def add_ranking_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add what every ranking takes."""
-    parser.add_argument("--top", type=int, default=TOP, metavar="N", help="so many, 0 for all (%(default)s)")
-    add_confidence_argument(parser)
-    parser.add_argument("-o", "--output", choices=("table", "json"), default="table", help="form (%(default)s)")
-
-
-def top_of(args: argparse.Namespace) -> int | None:
-    """Return how many are wanted, None for all.
-
-    Raises:
-        PermanentInputError: `--top` is negative.
-    """
-    if args.top < 0:
-        raise PermanentInputError(f"--top: {args.top} is less than nothing")
-    return args.top or None
 
 
 def run(args: argparse.Namespace) -> int:
@@ -64,17 +42,13 @@ def run(args: argparse.Namespace) -> int:
         PermanentInputError: a flag, a file or the cluster cannot be used.
         RetryableError: the API server does not answer.
     """
-    from grapevine.kube.manifests import to_json  # the help needs none of it
-    from grapevine.view.ranking import dependences
+    from grapevine.view.ranking import Dependence, dependences  # the help needs none of it
     from grapevine.view.wire import dependence_fields
+
+    def row(of: Dependence) -> tuple[object, ...]:
+        return of.dependents, of.callers, of.namespaces, of.ref.kind, of.ref.words
 
     most, least = top_of(args), percent(args)
     found = dependences(read_map(args), least)[:most]
-    if args.output == "json":
-        print(to_json([dependence_fields(each) for each in found]), end="")
-        return 0
-    rows = [
-        (str(each.dependents), str(each.callers), str(each.namespaces), each.ref.kind, each.ref.words) for each in found
-    ]
-    print(format_table(_COLUMNS, ([visible(cell) for cell in row] for row in rows)))
+    print_ranking(found, _COLUMNS, row, dependence_fields, is_json=args.output == "json")
     return 0
