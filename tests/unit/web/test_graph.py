@@ -209,21 +209,27 @@ async def test_twenty_thousand_edges_are_answered_within_the_bounds(
         assert len(json.loads(text)["nodes"]) <= 600
 
 
+class SlowMap(FixedMap):
+    """The shop, once it may be told."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.held = asyncio.Event()
+
+    async def current(self) -> ServiceMap:
+        await self.held.wait()
+        return SHOP
+
+
 async def test_only_so_many_questions_wait(maps: FixedMap, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(graph, "MAX_WAITING", 2)
-    held = asyncio.Event()
-
-    class SlowMap(FixedMap):
-        async def current(self) -> ServiceMap:
-            await held.wait()
-            return SHOP
-
-    answers = GraphAnswers(SlowMap())
+    slow = SlowMap()
+    answers = GraphAnswers(slow)
     first = [asyncio.create_task(answers._computed(graph.edges, {})) for _ in range(2)]
     await asyncio.sleep(0)
     with pytest.raises(graph.RetryableError, match="2 other questions wait"):
         await answers._computed(graph.edges, {})
-    held.set()
+    slow.held.set()
     assert all(await asyncio.gather(*first))
     assert [{"": 0}, {"busy": 1}] == [metric.samples for metric in answers.metrics()]
 
@@ -232,18 +238,12 @@ async def test_what_takes_too_long_is_given_up_and_keeps_its_turn_until_it_ends(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(graph, "TIMEOUT_S", 0.05)
-    held = asyncio.Event()
-
-    class SlowMap(FixedMap):
-        async def current(self) -> ServiceMap:
-            await held.wait()
-            return SHOP
-
-    answers = GraphAnswers(SlowMap())
+    slow = SlowMap()
+    answers = GraphAnswers(slow)
     for _ in range(graph.MAX_AT_ONCE + 1):
         with pytest.raises(graph.RetryableError, match="no answer within"):
             await answers._computed(graph.edges, {})
-    held.set()
+    slow.held.set()
     monkeypatch.setattr(graph, "TIMEOUT_S", 20.0)
     assert {"timeout": graph.MAX_AT_ONCE + 1} == answers.metrics()[1].samples
     assert b'"total":5' in await answers._computed(graph.edges, {})

@@ -9,25 +9,12 @@ import aiohttp
 import pytest
 from tests.support.builders import a_new_edge, a_workload
 from tests.support.loop import until
-from tests.support.web import an_api
+from tests.support.web import NoViews, an_api
 
 from grapevine.pipeline.newsroom import Newsroom
 from grapevine.web import news as news_module
 from grapevine.web.api import ApiServer
 from grapevine.web.news import NewsAnswers
-
-
-class NoViews:
-    """Nobody asks for these here."""
-
-    def explain(self, *_: str) -> Any:
-        raise NotImplementedError
-
-    def findings(self) -> Any:
-        raise NotImplementedError
-
-    def accounts(self) -> Any:
-        raise NotImplementedError
 
 
 @pytest.fixture
