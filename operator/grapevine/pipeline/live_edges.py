@@ -1,7 +1,5 @@
 """The map as telemetry reads it: implements `export.telemetry.Source`."""
 
-import asyncio
-import time
 from collections.abc import Callable
 
 from grapevine.export.snapshot import SeenEdge, Snapshot
@@ -9,10 +7,8 @@ from grapevine.model.edge import DeadDependency, Edge
 from grapevine.model.target import InternetTarget, ServiceDestination, Target
 from grapevine.model.workload import ServiceName, WorkloadRef
 from grapevine.pipeline.pipeline import Pipeline
+from grapevine.pipeline.turns import in_turns
 from grapevine.resolver.names import destinations_of
-
-_SLICE_S = 0.005
-"""Longest that the loop is kept at once: ten thousand edges take 0.2 s."""
 
 
 class LiveEdges:
@@ -33,16 +29,12 @@ class LiveEdges:
         edges: list[SeenEdge] = []
         dead: list[DeadDependency] = []
         ports: dict[tuple[Target, tuple[str, ...]], int] = {}
-        slice_end_s = time.monotonic() + _SLICE_S
-        for client in self._pipeline.graph.clients:
+        async for client in in_turns(self._pipeline.graph.clients):
             for edge in self._pipeline.graph.edges(client):
                 is_live = edge.state == "active"
                 edges.append(SeenEdge(edge, is_live, self._port(edge, ports) if is_live else 0))
             if self._is_dead_wanted:
                 dead += self._pipeline.graph.dead(client)
-            if time.monotonic() > slice_end_s:
-                await asyncio.sleep(0)
-                slice_end_s = time.monotonic() + _SLICE_S
         return Snapshot(at_ms, edges, self._service_names(), dead)
 
     def _port(self, edge: Edge, known: dict[tuple[Target, tuple[str, ...]], int]) -> int:

@@ -9,13 +9,12 @@ from grapevine.kube.manifests import to_yaml
 from grapevine.model.edge import Edge
 from grapevine.model.workload import WorkloadRef
 from grapevine.pipeline.pipeline import Pipeline
+from grapevine.pipeline.turns import in_turns
 from grapevine.view.reading import map_of_edges
 from grapevine.view.servicemap import ServiceMap, service_map
 
 MAX_AGE_S = 5.0
 """How old times and counts may be; what is new is shown at once."""
-_SLICE_S = 0.005
-"""Longest that the loop is kept at once."""
 
 
 class LiveMap:
@@ -55,11 +54,7 @@ class LiveMap:
     async def _read(self) -> tuple[list[Edge], dict[WorkloadRef, int]]:
         edges: list[Edge] = []
         dead: dict[WorkloadRef, int] = {}
-        slice_end_s = self._clock() + _SLICE_S
-        for client in self._pipeline.graph.clients:
+        async for client in in_turns(self._pipeline.graph.clients):
             edges += self._pipeline.edges(client)
             dead[client] = len(self._pipeline.graph.dead(client))
-            if self._clock() > slice_end_s:
-                await asyncio.sleep(0)
-                slice_end_s = self._clock() + _SLICE_S
         return edges, dead
