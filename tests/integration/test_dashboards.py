@@ -2,7 +2,6 @@
 
 import json
 import re
-import time
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from typing import Any
@@ -10,7 +9,6 @@ from typing import Any
 import pytest
 from tests.support.manifests import DEPLOY
 from tests.support.metrics import all_families, shown_name
-from tests.support.prometheus import Prometheus
 from tests.support.service_graph import DrawnEdge
 from tests.support.shop_telemetry import JOB, ShopTelemetry
 
@@ -54,7 +52,7 @@ def filled_in(expr: str) -> str:
 
 def test_grafanas_service_graph_is_the_shops(shop_telemetry: ShopTelemetry) -> None:
     """Its two queries, word for word, with "include namespace" on."""
-    ask = shop_telemetry.prometheus.instant
+    ask = shop_telemetry.ask
     rates = ask(f"sum by (client, server{NAMESPACES}) (rate({TOTAL}{{}}[{RANGE_S}s]))")
     kinds = ask(f"group by (client, connection_type, server{NAMESPACES}) ({TOTAL}{{}})")
 
@@ -74,7 +72,7 @@ def test_grafanas_service_graph_is_the_shops(shop_telemetry: ShopTelemetry) -> N
 
 
 def test_grafanas_service_graph_needs_no_namespaces_and_gets_no_latency(shop_telemetry: ShopTelemetry) -> None:
-    ask = shop_telemetry.prometheus.instant
+    ask = shop_telemetry.ask
     edges = {(edge.client, edge.server) for edge in shop_telemetry.truth}
 
     rates = ask(f"sum by (client, server) (rate({TOTAL}{{}}[{RANGE_S}s]))")
@@ -90,7 +88,7 @@ def test_grafanas_service_graph_needs_no_namespaces_and_gets_no_latency(shop_tel
 @pytest.mark.parametrize("dashboard", [path.stem for path in DASHBOARDS])
 def test_every_query_of_a_dashboard_is_answered(dashboard: str, shop_telemetry: ShopTelemetry) -> None:
     answered = {
-        (panel["title"], target["refId"]): _series(shop_telemetry.prometheus, target)
+        (panel["title"], target["refId"]): _series(shop_telemetry, target)
         for name, panel in panels()
         if name == dashboard
         for target in panel["targets"]
@@ -102,20 +100,19 @@ def test_every_query_of_a_dashboard_is_answered(dashboard: str, shop_telemetry: 
     }
 
 
-def _series(prometheus: Prometheus, target: dict[str, Any]) -> list[dict[str, str]]:
+def _series(shop: ShopTelemetry, target: dict[str, Any]) -> list[dict[str, str]]:
     expr = filled_in(target["expr"])
     assert "$" not in expr.replace("$1", ""), "a variable that this test does not know"
     if target["instant"]:
-        return [labels for labels, _ in prometheus.instant(expr)]
-    now_s = time.time()
-    return prometheus.range(expr, start_s=now_s - RANGE_S, end_s=now_s, step_s=5)
+        return [labels for labels, _ in shop.ask(expr)]
+    return shop.prometheus.range(expr, start_s=shop.now_s - RANGE_S, end_s=shop.now_s, step_s=5)
 
 
 def test_the_service_map_has_the_shops_nodes_and_edges(shop_telemetry: ShopTelemetry) -> None:
     (panel,) = [panel for _, panel in panels() if panel["type"] == "nodeGraph"]
     queries = {target["refId"]: filled_in(target["expr"]) for target in panel["targets"]}
-    nodes = [labels for labels, _ in shop_telemetry.prometheus.instant(queries["nodes"])]
-    edges = [labels for labels, _ in shop_telemetry.prometheus.instant(queries["edges"])]
+    nodes = [labels for labels, _ in shop_telemetry.ask(queries["nodes"])]
+    edges = [labels for labels, _ in shop_telemetry.ask(queries["edges"])]
 
     ids = [each["id"] for each in nodes]
     assert len(ids) == len(set(ids))
@@ -134,13 +131,13 @@ def test_the_namespaces_one_may_choose_are_the_clients(shop_telemetry: ShopTelem
 
 
 def test_what_capture_counted_is_told(shop_telemetry: ShopTelemetry) -> None:
-    found = shop_telemetry.prometheus.instant('sum by (node, source) (grapevine_capture_events_total{reason="frames"})')
+    found = shop_telemetry.ask('sum by (node, source) (grapevine_capture_events_total{reason="frames"})')
 
     assert [({"source": "pcap"}, True)] == [(labels, frames > 0) for labels, frames in found]
 
 
 def test_what_is_scraped_is_what_the_reference_lists(shop_telemetry: ShopTelemetry) -> None:
-    found = shop_telemetry.prometheus.instant(f'group by (__name__) ({{job="{JOB}"}})')
+    found = shop_telemetry.ask(f'group by (__name__) ({{job="{JOB}"}})')
     names = {labels["__name__"] for labels, _ in found}
 
     own = {name for name in names if name.startswith(("grapevine_", "traces_"))}

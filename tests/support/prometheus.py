@@ -34,13 +34,16 @@ class Prometheus:
 
     url: str
 
-    def instant(self, query: str) -> list[Sample]:
-        """Return what a query says now.
+    def instant(self, query: str, at_s: float | None = None) -> list[Sample]:
+        """Return what a query says at a time, in seconds since 1970; now, if none is given.
 
         Raises:
             QueryError: It is none.
         """
-        return [(dict(each["metric"]), float(each["value"][1])) for each in self._ask("query", {"query": query})]
+        when = {} if at_s is None else {"time": f"{at_s}"}
+        return [
+            (dict(each["metric"]), float(each["value"][1])) for each in self._ask("query", {"query": query, **when})
+        ]
 
     def range(self, query: str, *, start_s: float, end_s: float, step_s: float) -> list[dict[str, str]]:
         """Return the labels of the series a query gives over a time.

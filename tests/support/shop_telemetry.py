@@ -1,5 +1,6 @@
 """The operator on a real API server with the recorded shop, as a collector and Debian's Prometheus see it."""
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -10,12 +11,14 @@ from tests.support.controlplane import Binaries, ControlPlane
 from tests.support.eventually import eventually
 from tests.support.objects import SHOP, load_shop
 from tests.support.processes import Operator, send_capture
-from tests.support.prometheus import Prometheus, running_prometheus
+from tests.support.prometheus import Prometheus, Sample, running_prometheus
 from tests.support.service_graph import DrawnEdge
 from tests.support.truth import shop_drawn
 
 TICK_S = 15
 JOB = "grapevine"
+_FRESH_S = 60.0
+"""Look-ups are this old at most when something is asked: rates are of the last minutes; tests come in any order."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +30,17 @@ class ShopTelemetry:
     prometheus: Prometheus
     truth: set[DrawnEdge]
     """The shop's edges; names of the cluster are `namespace/name`."""
+    heard_s: float
+    """When every edge had a count, in seconds since 1970."""
+
+    @property
+    def now_s(self) -> float:
+        """The time that Prometheus is asked about: now, or a minute after the look-ups if that has gone by."""
+        return min(time.time(), self.heard_s + _FRESH_S)
+
+    def ask(self, query: str) -> list[Sample]:
+        """Return what a query says at `now_s`."""
+        return self.prometheus.instant(query, self.now_s)
 
 
 @contextmanager
@@ -51,7 +65,7 @@ def running_shop(directory: Path, binaries: Binaries) -> Iterator[ShopTelemetry]
             send_capture(SHOP / "capture.pcap", operator.url)
             truth = shop_drawn(is_namespace_named=True)
             eventually(lambda: len(truth) == _moving(prometheus), timeout_s=120)
-            yield ShopTelemetry(operator, collector, prometheus, truth)
+            yield ShopTelemetry(operator, collector, prometheus, truth, time.time())
             assert 0 == operator.stop()
         assert log.read_text().count("Traceback") == 0
 
