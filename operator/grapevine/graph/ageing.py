@@ -102,11 +102,23 @@ def next_rhythm(rhythm_ms: int, gap_ms: int) -> int:
 
 def state_of(heard_ms: int, rhythm_ms: int, known_ms: int, patience_ms: int) -> State:
     """Return the state of what was seen over `known_ms`, from its first to its last sighting."""
-    stale_ms = patience_ms if known_ms >= _NEW * patience_ms else _NEW * patience_ms
     if heard_ms > max(8 * rhythm_ms, _RETIRE * patience_ms):
         return State.RETIRED
-    if heard_ms > max(4 * rhythm_ms, stale_ms):
+    if heard_ms > stale_after_ms(rhythm_ms, known_ms, patience_ms):
         return State.STALE
     if heard_ms > max(2 * rhythm_ms, patience_ms // 24):
         return State.IDLE
     return State.ACTIVE
+
+
+def stale_after_ms(rhythm_ms: int, known_ms: int, patience_ms: int) -> int:
+    """Return how long a thing may be listened for in vain before it is stale."""
+    return max(4 * rhythm_ms, patience_ms if known_ms >= _NEW * patience_ms else _NEW * patience_ms)
+
+
+def remembered_ms(patience_ms: int) -> int:
+    """Return how long, at least, a thing is stale before it retires, whatever its rhythm.
+
+    The least is where 8 rhythms are 35 times the patience: it is stale after half of that.
+    """
+    return _RETIRE * patience_ms // 2

@@ -39,7 +39,7 @@ class LiveMap:
             changes = self.changes
             if changes != self._kept_changes or self._clock() - self._kept_s > MAX_AGE_S:
                 edges, dead = await self._read()
-                self._kept = await asyncio.to_thread(map_of_edges, edges, dead)
+                self._kept = await asyncio.to_thread(map_of_edges, edges, dead, self._pipeline.patience_ms)
                 self._kept_changes, self._kept_s = changes, self._clock()
             return self._kept
 

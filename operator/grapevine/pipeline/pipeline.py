@@ -61,6 +61,7 @@ class Pipeline:
         self._clock = clock
         self._on_new_edges = on_new_edges
         self.domain = settings.resolver.cluster_domain
+        self.patience_ms = settings.graph.patience_ms
         groups = DomainGroups(settings.resolver.domain_rules, registrable_of)
         self.index = ClusterIndex(self.domain, groups.group_of)
         self.graph = GraphStore(self.domain, settings.graph)

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
+from grapevine.graph.ageing import remembered_ms, stale_after_ms
 from grapevine.intents.calls import split_name
 from grapevine.intents.confidence import confidence
 from grapevine.intents.read import read_intents, read_observed
@@ -13,15 +14,19 @@ from grapevine.model.age import Age
 from grapevine.model.edge import Edge, OwnerSeen
 from grapevine.model.target import InternetTarget, ServiceTarget, Target, WorkloadTarget
 from grapevine.model.workload import WorkloadRef
+from grapevine.settings import GraphSettings
 from grapevine.view.servicemap import DOMAIN, SERVICE, Link, Node, NodeRef, Relation, ServiceMap, service_map
 
 _ACCOUNTS = {"sql": ("SQL", "name"), "aws": ("AWS", "arn"), "gcp": ("GCP", "resource"), "azure": ("Azure", "scope")}
 """Members that name something outside → kind of its node, and the field with the name."""
 _MAX_NAMES = 16
+_PATIENCE_MS = GraphSettings().patience_ms
 
 
 def map_of_intents(resources: Iterable[Mapping[str, Any]]) -> ServiceMap:
     """Return the map that ClientIntents tell: what was observed; of an object without observations, what it declares.
+
+    They do not tell the patience of the operator that wrote them: it is taken to be the default.
 
     Raises:
         PermanentInputError: an object names no workload.
@@ -41,16 +46,19 @@ def map_of_intents(resources: Iterable[Mapping[str, Any]]) -> ServiceMap:
         nodes.append(Node(node_of(client), dead=sum(item.target is None for item in items)))
         for item in items:
             if item.target is not None:
-                links += _links(client, item.target, item, item.owners, item.age)
+                links += _links(client, item.target, item, item.owners, item.age, _PATIENCE_MS)
     notes = [f"{cut} object{'s' if cut > 1 else ''} had no room for all that was seen"] if cut else []
-    return _unified(service_map(nodes, links, notes))
+    return replace(_unified(service_map(nodes, links, notes)), remembered_ms=remembered_ms(_PATIENCE_MS))
 
 
-def map_of_edges(edges: Iterable[Edge], dead: Mapping[WorkloadRef, int] | None = None) -> ServiceMap:
-    """Return the map of a live graph; `dead` are the numbers of names that never resolved."""
+def map_of_edges(
+    edges: Iterable[Edge], dead: Mapping[WorkloadRef, int] | None = None, patience_ms: int = _PATIENCE_MS
+) -> ServiceMap:
+    """Return the map of a live graph; `dead` are the numbers of names that never resolved, the patience is its own."""
     counts = dead or {}
     nodes = [Node(node_of(client), dead=number) for client, number in counts.items()]
-    return service_map(nodes, (link for e in edges for link in _links(e.client, e.target, e, e.owners, e.age)))
+    links = (link for e in edges for link in _links(e.client, e.target, e, e.owners, e.age, patience_ms))
+    return replace(service_map(nodes, links), remembered_ms=remembered_ms(patience_ms))
 
 
 def node_of(workload: WorkloadRef) -> NodeRef:
@@ -58,9 +66,17 @@ def node_of(workload: WorkloadRef) -> NodeRef:
     return NodeRef(workload.namespace, workload.kind, workload.name)
 
 
-def _links(client: WorkloadRef, target: Target, seen: Any, owners: tuple[OwnerSeen, ...], age: Age) -> Iterator[Link]:  # noqa: ANN401 - an Edge or an ObservedItem, which have these fields both
+def _links(
+    client: WorkloadRef,
+    target: Target,
+    seen: Any,  # noqa: ANN401 - an Edge or an ObservedItem, which have these fields both
+    owners: tuple[OwnerSeen, ...],
+    age: Age,
+    patience_ms: int,
+) -> Iterator[Link]:
     """Yield the call, and who is behind the Service that it goes to."""
     end = _target_node(target)
+    usual_ms = stale_after_ms(age.rhythm_ms, seen.last_ms - seen.first_ms, patience_ms)
     yield Link(
         client=node_of(client),
         target=end,
@@ -73,6 +89,7 @@ def _links(client: WorkloadRef, target: Target, seen: Any, owners: tuple[OwnerSe
         ports=seen.ports,
         names=seen.names[:_MAX_NAMES],
         sources=age.sources,
+        silent_ms=seen.last_ms + usual_ms if seen.state == "stale" else 0,
     )
     for owner in owners:
         share = share_of(owner, owners)

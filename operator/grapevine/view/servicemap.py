@@ -80,6 +80,9 @@ class Link:
     """Of what is behind a Service: its part of one client's use of that, in percent; None where nothing tells."""
     stands_for: int = 1
     """How many calls of the whole map it is."""
+    silent_ms: int = 0
+    """Of what is stale: when it had not been seen for longer than is usual for it, at the earliest, for time in which
+    nobody could hear it may lie in between; 0 for all else."""
 
     @property
     def is_connected(self) -> bool:
@@ -106,6 +109,8 @@ class ServiceMap:
     links: tuple[Link, ...]
     notes: tuple[str, ...] = ()
     """What a person must know who looks at it: that something is left out, or joined."""
+    remembered_ms: int = 0
+    """How long, at least, what has gone silent is still in it, as stale; 0 where nothing tells."""
 
     @cached_property
     def outgoing(self) -> Mapping[NodeRef, tuple[Link, ...]]:
@@ -163,6 +168,7 @@ def join(one: Link, other: Link) -> Link:
         relation=one.relation,
         share=max(shares, default=None),
         stands_for=one.stands_for + other.stands_for,
+        silent_ms=max(one.silent_ms, other.silent_ms) if one.silent_ms and other.silent_ms else 0,
     )
 
 

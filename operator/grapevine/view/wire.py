@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from grapevine.view import legend
+from grapevine.view.difference import Changed, Difference
 from grapevine.view.layout import Box, Layout
 from grapevine.view.ranking import Dependence, TracingStep
 from grapevine.view.reach import Blast, Reached
@@ -35,6 +36,7 @@ def link_fields(link: Link) -> Fields:
         "ports": list(link.ports),
         "sources": list(link.sources),
         "stands_for": link.stands_for,
+        "silent_ms": link.silent_ms,
     }
     if link.relation is Relation.BEHIND:
         fields["share"] = link.share
@@ -74,6 +76,21 @@ def blast_fields(found: Blast) -> Fields:
     }
 
 
+def difference_fields(found: Difference, most: int | None = None) -> Fields:
+    """Return what is different; at most so many of each, and how many there are."""
+    parts: dict[str, tuple[int, list[Fields]]] = {
+        "came": (len(found.came), [ref_fields(ref) for ref in found.came[:most]]),
+        "left": (len(found.left), [ref_fields(ref) for ref in found.left[:most]]),
+        "added": (len(found.added), [link_fields(link) for link in found.added[:most]]),
+        "gone": (len(found.gone), [link_fields(link) for link in found.gone[:most]]),
+        "changed": (len(found.changed), [_changed(each) for each in found.changed[:most]]),
+    }
+    return {
+        "total": {name: number for name, (number, _) in parts.items()},
+        **{name: shown for name, (_, shown) in parts.items()},
+    }
+
+
 def dependence_fields(each: Dependence) -> Fields:
     """Return how much depends on a node."""
     return {
@@ -94,6 +111,10 @@ def tracing_fields(each: TracingStep) -> Fields:
         "adds": each.adds,
         "shows": each.shows,
     }
+
+
+def _changed(each: Changed) -> Fields:
+    return {"what": list(each.what), "before": link_fields(each.before), "after": link_fields(each.after)}
 
 
 def _reached(each: Reached) -> Fields:

@@ -21,6 +21,7 @@ from grapevine.view.selection import MAX_NODES, MAX_OUTSIDE, drawable, part_of
 from grapevine.view.servicemap import ServiceMap
 from grapevine.view.table import to_csv
 from grapevine.view.wire import blast_fields, graph_fields, link_fields, ref_fields
+from grapevine.web.difference import difference
 from grapevine.web.part import (
     UnknownNodeError,
     confidence_of,
@@ -115,6 +116,7 @@ ANSWERS: Mapping[str, tuple[Answer, str]] = {
     "/api/v1/edges.csv": (edges_csv, _CSV),
     "/api/v1/search": (search, _JSON),
     "/api/v1/blast": (blast_radius, _JSON),
+    "/api/v1/diff": (difference, _JSON),
 }
 """Path → what computes the answer from the map and the query, in a thread, and its type."""
 

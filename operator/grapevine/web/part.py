@@ -7,9 +7,8 @@ from grapevine.view.legend import DASHED, DOTTED, SOLID
 from grapevine.view.reach import MAX_DEPTH
 from grapevine.view.selection import Part, nodes_called
 from grapevine.view.servicemap import STATES, NodeRef, ServiceMap
-from grapevine.web.query import BadQueryError, count_of, text_of
+from grapevine.web.query import BadQueryError, count_of, moment_of, text_of
 
-_MAX_MS_DIGITS = 15
 _LINES = frozenset({SOLID, DASHED, DOTTED})
 
 
@@ -34,7 +33,7 @@ def part_of_query(query: Mapping[str, str], whole: ServiceMap) -> Part:
         namespaces=tuple(dict.fromkeys(_listed(query, "namespace"))),
         focus=_named(query, "focus", whole) if text_of(query, "focus", needed=False) else (),
         depth=depth_of(query, 1),
-        since_ms=count_of(query, "since_ms", 10**_MAX_MS_DIGITS - 1),
+        since_ms=moment_of(query, "since_ms"),
         min_confidence=confidence_of(query),
         states=states,
         lines=lines,

@@ -7,6 +7,8 @@ from grapevine.model.errors import PermanentInputError
 MAX_TEXT_CHARS = 600
 """Longest query value: a namespace, a kind and a DNS name fit."""
 
+_MAX_MS = 10**15 - 1
+
 
 class BadQueryError(PermanentInputError):
     """The query is not one of this endpoint's; the text goes into the 400 reply."""
@@ -24,6 +26,15 @@ def count_of(query: Mapping[str, str], key: str, most: int, default: int = 0) ->
     if not (text.isascii() and text.isdigit() and len(text) <= len(str(most)) and int(text) <= most):
         raise BadQueryError(f"{key}: give a whole number from 0 to {most}")
     return int(text)
+
+
+def moment_of(query: Mapping[str, str], key: str) -> int:
+    """Return milliseconds since the epoch; 0 where they are missing.
+
+    Raises:
+        BadQueryError: they are none.
+    """
+    return count_of(query, key, _MAX_MS)
 
 
 def text_of(query: Mapping[str, str], key: str, *, needed: bool = True) -> str:

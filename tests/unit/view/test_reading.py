@@ -8,6 +8,7 @@ from tests.support.maps import calls, ref
 
 from grapevine.model.edge import OwnerSeen
 from grapevine.model.target import InternetTarget, ServiceTarget
+from grapevine.model.timestamp import format_ms
 from grapevine.view.reading import map_of_edges, map_of_intents
 from grapevine.view.servicemap import NodeRef, Relation
 
@@ -102,3 +103,23 @@ def test_a_live_graph_gives_the_same_nodes() -> None:
 
     assert {"shop/web → shop/cart", "shop/web → shop/pay", "shop/web → api.example.com"} == calls(found)
     assert 2 == sum(node.dead for node in found.nodes)
+
+
+def test_what_is_stale_is_silent_since_its_newest_sighting_and_what_is_usual_for_it() -> None:
+    often = observed({"kubernetes": {"name": "cart"}}, state="stale")
+    weekly = observed({"kubernetes": {"name": "backup"}}, state="stale", typicalGapSeconds=7 * 86_400)
+    idle = observed({"kubernetes": {"name": "redis"}}, state="idle")
+
+    found = map_of_intents([an_object("web", observed=[often, weekly, idle])])
+
+    silent = {link.target.name: format_ms(link.silent_ms) for link in found.links if link.silent_ms}
+    assert {"cart": "2026-01-10T00:00:00.000Z", "backup": "2026-01-30T00:00:00.000Z"} == silent
+
+
+def test_a_live_graph_has_the_patience_of_its_operator() -> None:
+    edge = replace(an_edge(to_workload("cart")), first_ms=1_000, last_ms=9_000, state="stale")
+
+    found = map_of_edges([edge], patience_ms=1_000)
+
+    assert [10_000] == [link.silent_ms for link in found.links]
+    assert 17_500 == found.remembered_ms

@@ -5,6 +5,7 @@ import csv
 import io
 import json
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from typing import Any
 
 import aiohttp
@@ -26,6 +27,7 @@ SHOP = a_map(
     behind("pay/pay", "pay/v1", 60),
 )
 LARGE = random_map(1_000, 20_000)
+LARGE = ServiceMap(LARGE.nodes, tuple(replace(link, first_ms=1, last_ms=2) for link in LARGE.links))
 
 
 @pytest.fixture
@@ -138,6 +140,34 @@ async def test_tells_a_blast_radius_with_its_chains(server: ApiServer) -> None:
     assert (1, ["orders/Deployment/cart"]) == (near["total"], [each["id"] for each in near["reached"]])
 
 
+async def test_tells_what_came_and_what_went_silent_since(server: ApiServer, maps: FixedMap) -> None:
+    was, is_new = call("front/web", "orders/cart"), replace(call("front/web", "cdn.example.net"), first_ms=1_500)
+    silent = replace(call("orders/cart", "orders/redis", state="stale"), silent_ms=1_600)
+    maps.put(replace(a_map(was, is_new, silent), remembered_ms=1 << 50))
+
+    answer = await fields(server, "diff", since="1400")
+    before = await fields(server, "diff", since="1400", until="1550")
+    elsewhere = await fields(server, "diff", since="1400", namespace="orders")
+
+    assert ["/Domain/cdn.example.net"] == [link["target"] for link in answer["added"]]
+    assert [("orders/Deployment/redis", 1_600)] == [(link["target"], link["silent_ms"]) for link in answer["gone"]]
+    assert (["/Domain/cdn.example.net"], ["orders/Deployment/redis"]) == tuple(
+        [ref["id"] for ref in answer[key]] for key in ("came", "left")
+    )
+    assert {"came": 1, "left": 1, "added": 1, "gone": 1, "changed": 0} == answer["total"]
+    assert (1_400, 0, []) == (answer["since_ms"], answer["until_ms"], answer["notes"])
+    assert (1, 0) == (before["total"]["added"], before["total"]["gone"])
+    assert (0, 1) == (elsewhere["total"]["added"], elsewhere["total"]["gone"])
+
+
+async def test_what_is_different_has_an_etag_too(server: ApiServer) -> None:
+    _, _, headers = await ask(server, "diff", since="1400")
+    url = f"http://127.0.0.1:{server.port}/api/v1/diff?since=1400"
+
+    async with aiohttp.ClientSession() as client, client.get(url, headers={"If-None-Match": headers["ETag"]}) as answer:
+        assert 304 == answer.status
+
+
 async def test_shows_the_intents_of_a_client(server: ApiServer, maps: FixedMap) -> None:
     maps.intents["shop", "Deployment", "web"] = "kind: ClientIntents\n"
 
@@ -163,6 +193,9 @@ async def test_shows_the_intents_of_a_client(server: ApiServer, maps: FixedMap) 
         ("search", {}, 400, "q: is missing"),
         ("blast", {"workload": "web"}, 400, "cause: is missing"),
         ("blast", {"workload": "web", "cause": "fire"}, 400, "cause: give one of compromised, down"),
+        ("diff", {}, 400, "since: is missing"),
+        ("diff", {"since": "24h"}, 400, "since: give a whole number from 0 to"),
+        ("diff", {"since": "9", "until": "8"}, 400, "until: is before since"),
         ("blast", {"workload": "e", "cause": "down"}, 404, "workload: nothing in the map is called so"),
         ("intents", {"client": "shop/web"}, 400, "client: give NAMESPACE/KIND/NAME"),
     ],
@@ -195,6 +228,7 @@ async def test_every_answer_forbids_what_is_not_of_this_origin(server: ApiServer
         ("edges.csv", {}),
         ("search", {"q": "s"}),
         ("blast", {"workload": "service-1", "cause": "down"}),
+        ("diff", {"since": "0"}),
     ],
 )
 async def test_twenty_thousand_edges_are_answered_within_the_bounds(
@@ -207,6 +241,9 @@ async def test_twenty_thousand_edges_are_answered_within_the_bounds(
     assert (status, len(text) < 8 << 20) == (200, True)
     if path == "graph":
         assert len(json.loads(text)["nodes"]) <= 600
+    if path == "diff":
+        answer = json.loads(text)
+        assert (20_000, 2_000) == (answer["total"]["added"], len(answer["added"]))
 
 
 class SlowMap(FixedMap):
