@@ -84,7 +84,7 @@ _COMMANDS = {
     "dns": _Command("grapevine.cli.dns", "print how to have the cluster's DNS report to Grapevine"),
     "list": _Command("grapevine.cli.list", "say who calls whom, from a cluster or from files"),
     "export": _Command("grapevine.cli.export", "write ClientIntents as manifests, from a cluster or from files"),
-    "diff": _Command("grapevine.cli.diff", "say what two sets of ClientIntents say differently"),
+    "diff": _Command("grapevine.cli.diff", "say what is different between two maps, or since a moment"),
     "visualize": _Command("grapevine.cli.visualize", "draw the map: SVG, PNG, PDF, DOT, Mermaid, D2, GraphML, CSV"),
     "blast": _Command("grapevine.cli.blast", "say what a workload reaches if taken over, and whom it hits if down"),
     "spof": _Command("grapevine.cli.spof", "rank what is called by how much depends on it"),

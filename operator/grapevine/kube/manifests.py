@@ -7,7 +7,7 @@ Files may come from anywhere, so size, number and nesting are bounded.
 import contextlib
 import json
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -97,14 +97,15 @@ def read_manifests(file: Path) -> Iterator[Manifest]:
             yield Manifest(file, where, resource)
 
 
-def to_yaml(resource: Mapping[str, Any]) -> str:
+def to_yaml(content: Mapping[str, Any] | Sequence[Any]) -> str:
     """Return one YAML document, its keys in the object's order.
 
     Text stays readable where that is safe: an object with characters a terminal acts upon, or a person cannot see, is
     written in ASCII.
     """
-    text = yaml.safe_dump(dict(resource), sort_keys=False, allow_unicode=True)
-    return text if text == visible(text, keep="\n") else yaml.safe_dump(dict(resource), sort_keys=False)
+    plain = dict(content) if isinstance(content, Mapping) else list(content)
+    text = yaml.safe_dump(plain, sort_keys=False, allow_unicode=True)
+    return text if text == visible(text, keep="\n") else yaml.safe_dump(plain, sort_keys=False)
 
 
 def to_json(content: object) -> str:

@@ -3,7 +3,8 @@
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 
-from grapevine.intents.selection import WorkloadPattern, parse_pattern
+from grapevine.intents.selection import Selection, WorkloadPattern, parse_pattern
+from grapevine.model.workload import WorkloadRef
 from grapevine.view.legend import line_of
 from grapevine.view.servicemap import NAMESPACE, OUTSIDE, Link, Node, NodeRef, Relation, ServiceMap, service_map
 
@@ -47,14 +48,47 @@ def part_of(whole: ServiceMap, part: Part) -> ServiceMap:
     """
     if part.is_all:
         return whole
-    kept = [link for link in whole.links if link.relation is Relation.CALLS and _is_in(link, part)]
+    kept = [link for link in _calls(whole.links) if _is_in(link, part)]
     focused = set(part.focus)
     if focused:
         kept = _around(kept, _behind(whole.links), focused, part.depth)
+    return _with_ends(whole, kept, focused)
+
+
+def _with_ends(whole: ServiceMap, calls: Iterable[Link], more: set[NodeRef]) -> ServiceMap:
+    """Return these calls with who is behind the Services they go to, the nodes of both, and more nodes."""
+    kept = [*calls]
     services = {link.target for link in kept}
     kept += [link for link in _behind(whole.links) if link.client in services]
-    ends = focused | {ref for link in kept for ref in (link.client, link.target)}
+    ends = more | {ref for link in kept for ref in (link.client, link.target)}
     return service_map((node for node in whole.nodes if node.ref in ends), kept, whole.notes)
+
+
+def calls_selected(whole: ServiceMap, selection: Selection) -> ServiceMap:
+    """Return the calls that `list` would tell of: by their client, and the target where one is named.
+
+    What is behind a Service stays with the Service.
+
+    Raises:
+        PermanentInputError: `selection.server` names nothing that a map can have.
+    """
+    if selection == Selection():
+        return whole
+    server = parse_pattern(selection.server, "--server") if selection.server else None
+    return _with_ends(whole, [link for link in _calls(whole.links) if _is_selected(link, selection, server)], set())
+
+
+def _is_selected(link: Link, selection: Selection, server: WorkloadPattern | None) -> bool:
+    client = WorkloadRef(link.client.namespace, link.client.kind, link.client.name)
+    is_excluded = client.name in selection.excluded or (
+        not link.target.is_outside and link.target.name in selection.excluded
+    )
+    return (
+        (not selection.namespaces or client.namespace in selection.namespaces)
+        and (selection.client is None or selection.client.matches(client))
+        and not is_excluded
+        and (server is None or _matches(server, link.target))
+    )
 
 
 def nodes_called(found: ServiceMap, text: str, what: str) -> list[NodeRef]:
@@ -143,6 +177,10 @@ def _is_in(link: Link, part: Part) -> bool:
 def _is_found(text: str, link: Link) -> bool:
     ends = (f"{ref.namespace}/{ref.name}".lower() for ref in (link.client, link.target))
     return any(text in each for each in (*ends, *link.names))
+
+
+def _calls(links: Iterable[Link]) -> Iterable[Link]:
+    return (link for link in links if link.relation is Relation.CALLS)
 
 
 def _behind(links: Iterable[Link]) -> list[Link]:
