@@ -70,6 +70,11 @@ class Operator:
         return f"http://127.0.0.1:{self._api_port}"
 
     @property
+    def kubeconfig(self) -> Path:
+        """What it, and whoever looks at its cluster, gets to the API server by."""
+        return self._kubeconfig
+
+    @property
     def metrics_target(self) -> str:
         """`HOST:PORT` of `/metrics`."""
         return f"127.0.0.1:{self._health_port}"
