@@ -23,8 +23,8 @@ from grapevine.export.telemetry import Telemetry
 from grapevine.export.webhook import Webhook
 from grapevine.handlers.watch import IntentsWatch
 from grapevine.ingest.authentication import Authenticator
-from grapevine.ingest.rotation import Schedule
 from grapevine.ingest.server import IngestServer
+from grapevine.kube.access_review import AccessReviewer
 from grapevine.kube.election import Replica
 from grapevine.kube.event_writer import EventWriter
 from grapevine.kube.fence import FencedSession
@@ -45,15 +45,17 @@ from grapevine.pipeline.newsroom import Newsroom
 from grapevine.pipeline.role import Role
 from grapevine.pipeline.views import PipelineViews
 from grapevine.public_suffixes import registrable_domains
+from grapevine.serving.rotation import Schedule
 from grapevine.settings import ElectionSettings, OperatorSettings, TlsSettings, WebhookSettings
 from grapevine.web.api import ApiServer
 from grapevine.web.changes import ChangeStreams
 from grapevine.web.graph import GraphAnswers
 from grapevine.web.health import HealthServer
 from grapevine.web.news import NewsAnswers
+from grapevine.web.readers import Readers
 
 if TYPE_CHECKING:
-    from grapevine.ingest.serving import ServingCertificate
+    from grapevine.serving.shared_certificate import ServingCertificate
 
 SYNC_TIMEOUT_S = 120.0
 """For all informers' first lists; 10,000 pods take seconds."""
@@ -131,6 +133,7 @@ async def _serve(settings: OperatorSettings, telemetry_settings: TelemetrySettin
         news = NewsAnswers(newsroom, instance)
         live_map = LiveMap(pipeline)
         graphs, streams = GraphAnswers(live_map), ChangeStreams(live_map, instance)
+        api = ApiServer(views, news, graphs, streams, role.questions_elsewhere)
         ingest = IngestServer(pipeline, instance, dns_pods=pipeline.dns_pods, elsewhere=role.batches_elsewhere)
         tasks = await stack.enter_async_context(asyncio.TaskGroup())
 
@@ -151,6 +154,7 @@ async def _serve(settings: OperatorSettings, telemetry_settings: TelemetrySettin
                 *((webhook.metrics,) if webhook else ()),
                 graphs.metrics,
                 streams.metrics,
+                api.metrics,
                 views.metrics,
                 informers.metrics,
                 owner_kinds.metrics,
@@ -182,9 +186,11 @@ async def _serve(settings: OperatorSettings, telemetry_settings: TelemetrySettin
         if settings.tls and serving is not None:
             authenticator = Authenticator(TokenReviewer(session), settings.tls.accounts, pipeline.index)
             await ingest.start_tls(settings.tls.host, settings.tls.port, serving.context, authenticator)
-        api = ApiServer(views, news, graphs, streams, role.questions_elsewhere)
         stack.push_async_callback(api.stop)
         await api.start(settings.api_host, settings.api_port)
+        if settings.tls and settings.tls.api and serving is not None:
+            readers = Readers(TokenReviewer(session), AccessReviewer(session))
+            await api.start_tls(*settings.tls.api, serving.context, readers)
 
         standing_by = tasks.create_task(pipeline.stand_by(), name="stand-by")
         stack.push_async_callback(leadership.release)
@@ -233,7 +239,7 @@ def _telemetry(
 
 
 def _serving_certificate(session: Session, tls: TlsSettings) -> "ServingCertificate":
-    from grapevine.ingest.serving import ServingCertificate  # cryptography, 11 MiB, is for those who use it
+    from grapevine.serving.shared_certificate import ServingCertificate  # cryptography, 11 MiB, is for those who use it
 
     publishers = [NamedConfigMap(session, name) for name in tls.ca_configmaps]
     return ServingCertificate(

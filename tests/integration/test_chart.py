@@ -38,6 +38,7 @@ OVERLAY_VALUES: Mapping[str, Object] = {
 }
 COMPONENT_VALUES: Mapping[str, Object] = {
     "alerts": {"prometheusRule": {"enabled": True}},
+    "api": {"api": {"enabled": True}},
     "dnstap": {"dnstap": {"enabled": True}},
     "coredns-log": {"corednsLog": {"enabled": True}},
     "gitops": {"gitops": {"enabled": True}},
@@ -96,6 +97,7 @@ EVERYTHING: Object = {
         "graphMetrics": True,
     },
     "news": {"learningSeconds": 3600, "events": False, "webhook": {"secretName": "hook"}},
+    "api": {"enabled": True},
     "openshift": {"enabled": True},
     "podMonitor": {"enabled": True, "labels": {"release": "prometheus"}},
     "prometheusRule": {"enabled": True, "labels": {"release": "prometheus"}},
@@ -282,6 +284,7 @@ def test_settings_reach_the_operator(helm: Helm) -> None:
     assert 1234 == settings.resolver.park_ms
     assert settings.tls is not None
     assert (("one.example.com", "two.example.com"), 86_400) == (settings.tls.names, settings.tls.lifetime_s)
+    assert ("0.0.0.0", 8_444) == settings.tls.api
     own = (ObjectName("grapevine-capture", "grapevine-capture"), ObjectName("grapevine-system", "grapevine-operator"))
     assert (*own, ObjectName("elsewhere", "capture")) == settings.tls.accounts
     assert (3_600_000, False) == (settings.graph.learning_ms, settings.events)

@@ -100,7 +100,7 @@ def test_no_rule_has_a_wildcard_or_a_secret_but_its_own(kubectl: Kubectl, overla
     reads = {"get", "list", "watch", "use"}
     changed = {resource for rule in rules if set(rule["verbs"]) - reads for resource in rule["resources"]}
     own = {"secrets", "configmaps", "leases"}
-    assert changed <= {"clientintents", "clientintents/status", "tokenreviews", "events", *own}
+    assert changed <= {"clientintents", "clientintents/status", "tokenreviews", "subjectaccessreviews", "events", *own}
     events = [(r["apiGroups"], r["verbs"]) for r in rules if "events" in r["resources"]]
     assert [(["events.k8s.io"], ["create"])] == events
 
@@ -155,7 +155,7 @@ def test_what_selects_pods_selects_the_operators_and_ports_it_has(kubectl: Kubec
             selectors.append(spec["podSelector"].get("matchLabels", {}))
             wanted += [port["port"] for rule in spec.get("ingress", []) for port in rule["ports"]]
 
-    assert 10 == len(selectors)
+    assert 11 == len(selectors)
     assert all(selector.items() <= labels.items() for selector in selectors)
     assert {p["name"] for p in ports} | {p["containerPort"] for p in ports} == set(wanted)
 
@@ -178,7 +178,7 @@ def test_openshift_allows_what_capture_asks_for_and_nothing_else(kubectl: Kubect
 
 
 def test_restricted_asks_for_nothing_that_pod_security_forbids(kubectl: Kubectl) -> None:
-    objects = render(kubectl, "overlays/restricted", [name for name in COMPONENTS if name != "ha"])
+    objects = render(kubectl, "overlays/restricted", [name for name in COMPONENTS if name not in ("api", "ha")])
 
     assert "DaemonSet" not in {o["kind"] for o in objects}
     assert {"restricted"} == {
@@ -309,6 +309,11 @@ def test_privileges_are_as_documented(fresh_control_plane: ControlPlane) -> None
             ("Capture, in its own namespace:", CAPTURE, "grapevine-capture"),
         )
     )
+    usual = _listed(kubectl, OPERATOR, "default")
+    with kustomization("", ["api"]) as directory:
+        kubectl.run("apply", "-k", str(directory))
+    with_api = _table(_listed(kubectl, OPERATOR, "default") - usual)
+    tables += f"\n\nOperator with the component `api`, in any namespace besides:\n\n{with_api}"
     check_section(PRIVILEGES, "tests/integration/test_deploy.py", tables)
 
 
@@ -317,8 +322,11 @@ def _granted(kubectl: Kubectl, account: str, namespace: str) -> str:
     known = _listed(kubectl, "system:serviceaccount:default:default", namespace)
     if namespace != "default":
         known |= _listed(kubectl, account, "default")
-    own = sorted(_listed(kubectl, account, namespace) - known)
-    rows = "\n".join(f"| {resource} | {name or 'any'} | {verbs} |" for resource, name, verbs in own)
+    return _table(_listed(kubectl, account, namespace) - known)
+
+
+def _table(own: set[tuple[str, str, str]]) -> str:
+    rows = "\n".join(f"| {resource} | {name or 'any'} | {verbs} |" for resource, name, verbs in sorted(own))
     return f"| resource | name | verbs |\n|---|---|---|\n{rows}" if own else "Nothing."
 
 

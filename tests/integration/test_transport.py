@@ -5,18 +5,15 @@ import http.client
 import json
 import ssl
 import subprocess
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 from tests.support.api import Api
 from tests.support.controlplane import Binaries, ControlPlane
 from tests.support.eventually import eventually
+from tests.support.expired import expired
 from tests.support.granted import INTENTS, freshly_installed, granting_plane
 from tests.support.kubelet import CAPTURE, Kubelet, bind_pod, request_token
 from tests.support.objects import SHOP
@@ -24,8 +21,8 @@ from tests.support.packets import a_batch
 from tests.support.processes import GRAPEVINE, Operator, TlsOperator, start_capture
 from tests.support.truth import intents_of, shop_truth
 
-from grapevine.ingest.certificates import material_of
-from grapevine.ingest.rotation import Material
+from grapevine.serving.certificates import material_of
+from grapevine.serving.rotation import Material
 from grapevine.wire.codec import decode_reply, encode_batch
 from grapevine.wire.schema import CONTENT_TYPE, PATH, Reply
 
@@ -101,19 +98,6 @@ def test_maps_the_shop_with_no_right_but_those_of_the_manifests(
     operator.start()
 
 
-def expire(plane: ControlPlane, token: str) -> str:
-    """Return the token as it would be an hour after it expired, signed by the API server's own key."""
-    header, claims, _ = token.split(".")
-    fields = json.loads(base64.urlsafe_b64decode(claims + "=="))
-    fields |= {"exp": int(time.time()) - 3_600, "iat": int(time.time()) - 7_200, "nbf": int(time.time()) - 7_200}
-    signed = f"{header}.{base64.urlsafe_b64encode(json.dumps(fields).encode()).decode().rstrip('=')}"
-    key = serialization.load_pem_private_key((plane.directory / "service-account.key").read_bytes(), None)
-    assert isinstance(key, ec.EllipticCurvePrivateKey)
-    r, s = decode_dss_signature(key.sign(signed.encode(), ec.ECDSA(hashes.SHA256())))
-    signature = base64.urlsafe_b64encode(r.to_bytes(32) + s.to_bytes(32)).decode().rstrip("=")
-    return f"{signed}.{signature}"
-
-
 def a_good_token(api: Api) -> str:
     return request_token(api, CAPTURE, CAPTURE, "grapevine", bind_pod(api, CAPTURE, CAPTURE, "node-9"))
 
@@ -154,7 +138,7 @@ def test_lets_nobody_else_in(
 def test_an_expired_token_is_refused_and_a_pods_end_is_its_tokens(
     plane: ControlPlane, api: Api, operator: TlsOperator
 ) -> None:
-    status, reply = post(api, operator, expire(plane, a_good_token(api)))
+    status, reply = post(api, operator, expired(plane, a_good_token(api)))
     assert (401, True) == (status, "expired" in reply.reason), reply.reason
 
     pod = bind_pod(api, CAPTURE, CAPTURE, "node-9")

@@ -179,6 +179,10 @@ class ControlPlane:
         """Return a connection of a user known at the start."""
         return Api(self.server, token=self._tokens[user], ca_pem=self.ca_pem)
 
+    def token(self, user: str) -> str:
+        """Return the token of a user known at the start."""
+        return self._tokens[user]
+
     def kubeconfig(self, user: str = ADMIN) -> Path:
         """Write the kubeconfig of a user known at the start and return its path."""
         return self._write_kubeconfig(user, self._tokens[user])

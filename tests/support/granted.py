@@ -1,6 +1,6 @@
 """An API server that has the shop and grants exactly what the manifests do."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -20,9 +20,11 @@ CA = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"namespace": CAPTURE
 
 
 @contextmanager
-def granting_plane(directory: Path, binaries: Binaries) -> Iterator[ControlPlane]:
-    """Run an API server with the CRD, the shop's history, and what the manifests grant."""
-    with ControlPlane(directory, binaries) as plane:
+def granting_plane(
+    directory: Path, binaries: Binaries, users: Mapping[str, tuple[str, ...]] | None = None
+) -> Iterator[ControlPlane]:
+    """Run an API server with the CRD, the shop's history, what the manifests grant, and users with their groups."""
+    with ControlPlane(directory, binaries, users=users) as plane:
         with plane.api() as api:
             load_shop(api)
             for document in rights():

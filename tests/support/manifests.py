@@ -13,7 +13,7 @@ from tests.support.kubectl import Kubectl
 DEPLOY = Path(__file__).parents[2] / "deploy"
 OVERLAYS = ("", "overlays/restricted", "overlays/without-crd", "overlays/openshift")
 """Directories to apply, below deploy/; the empty one is the default."""
-COMPONENTS = ("alerts", "coredns-log", "gitops", "ha", "monitoring", "network-policies", "priority", "webhook")
+COMPONENTS = ("alerts", "api", "coredns-log", "gitops", "ha", "monitoring", "network-policies", "priority", "webhook")
 """Components to be added to any overlay; the others belong to one, or go with another."""
 RIGHTS = (
     "base/namespace.yaml",
@@ -49,7 +49,7 @@ def kustomization(overlay: str, components: Iterable[str] = ()) -> Iterator[Path
 
 def with_needs(overlay: str, components: Iterable[str]) -> list[str]:
     """Return components in the order in which they are added to the overlay, with those that they need."""
-    needs = ["transport"] if overlay == "overlays/restricted" and "ha" in components else []
+    needs = ["transport"] if overlay == "overlays/restricted" and {"api", "ha"} & set(components) else []
     return [*needs, *components]
 
 

@@ -5,7 +5,7 @@ from typing import Any, cast
 
 from tests.support.fake_writer import FakeWriter
 from tests.support.telemetry import BOTH, FakeWire
-from tests.support.web import FixedMap
+from tests.support.web import FixedMap, NoViews, an_api
 from tests.support.webhooks import SECRET
 
 from grapevine.export.graph_page import DEAD_HELP, DEAD_LABELS, DEAD_METRIC, HELP, METRIC, labels_of
@@ -15,9 +15,7 @@ from grapevine.export.series import SeriesKey
 from grapevine.export.telemetry import Telemetry
 from grapevine.export.webhook import Webhook
 from grapevine.handlers.watch import IntentsWatch
-from grapevine.ingest.rotation import Schedule
 from grapevine.ingest.server import IngestServer
-from grapevine.ingest.serving import ServingCertificate
 from grapevine.kube.election import Replica
 from grapevine.kube.event_writer import EventWriter
 from grapevine.kube.informer import Informers
@@ -29,6 +27,8 @@ from grapevine.model.metric import Family, Metric, MetricTable
 from grapevine.pipeline import Pipeline
 from grapevine.pipeline.newsroom import Newsroom
 from grapevine.pipeline.views import PipelineViews
+from grapevine.serving.rotation import Schedule
+from grapevine.serving.shared_certificate import ServingCertificate
 from grapevine.settings import OperatorSettings, WebhookSettings
 from grapevine.web.changes import ChangeStreams
 from grapevine.web.graph import GraphAnswers
@@ -61,6 +61,7 @@ def all_families() -> list[Family]:
         [*NewsAnswers(newsroom, "").metrics()],
         [*GraphAnswers(FixedMap()).metrics()],
         [*ChangeStreams(FixedMap(), "").metrics()],
+        [*an_api(NoViews()).metrics()],
         [*telemetry.metrics()],
         [*Sender(BOTH, wire, clock_ns=wire.clock_ns, wait=wire.wait).metrics()],
         [

@@ -187,7 +187,7 @@ class TlsOperator(Operator):
     """The operator as its service account, with a TLS listener on a port of its own that is known as localhost."""
 
     def __init__(self, plane: ControlPlane, log: Path, **settings: str) -> None:
-        (self.tls_port,) = _free_ports(1)
+        self.tls_port, self.api_tls_port = _free_ports(2)
         super().__init__(
             plane.service_account_kubeconfig("grapevine-system", "grapevine-operator"),
             log,
@@ -204,6 +204,13 @@ class TlsOperator(Operator):
         """Make one of several: a process in a pod of that name, which asks for the Lease."""
         trusting = "grapevine-capture/grapevine-ca,grapevine-system/grapevine-ca"
         return cls(plane, directory / f"{pod}.log", ca_configmap=trusting, **in_pod(pod))
+
+    @classmethod
+    def with_api(cls, plane: ControlPlane, log: Path) -> Self:
+        """Make one that answers questions over TLS on `api_tls_port` as well."""
+        made = cls(plane, log)
+        made._settings["GRAPEVINE_API_TLS_LISTEN"] = f"127.0.0.1:{made.api_tls_port}"
+        return made
 
     def leads(self) -> bool:
         """Whether it says so."""

@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
 
-from grapevine.ingest import serving
-from grapevine.ingest.certificates import new_pair
-from grapevine.ingest.rotation import ServingPair
+from grapevine.serving import shared_certificate
+from grapevine.serving.certificates import new_pair
+from grapevine.serving.rotation import ServingPair
 from grapevine.wire.codec import decode_batch, encode_reply
 from grapevine.wire.schema import Batch, Reply
 
@@ -25,8 +25,8 @@ def a_pair(*names: str, now_s: float | None = None, lifetime_s: float = 3_600) -
 
 def server_context(pair: ServingPair) -> ssl.SSLContext:
     """Return a context that serves the pair."""
-    context = serving.server_context()
-    serving.load_pair(context, pair)
+    context = shared_certificate.server_context()
+    shared_certificate.load_pair(context, pair)
     return context
 
 

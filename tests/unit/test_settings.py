@@ -51,6 +51,7 @@ def test_everything_of_tls_can_be_told() -> None:
     environ = {
         "GRAPEVINE_TLS_SECRET": "a/b",
         "GRAPEVINE_TLS_LISTEN": "10.0.0.1:1",
+        "GRAPEVINE_API_TLS_LISTEN": "[::]:2",
         "GRAPEVINE_CA_CONFIGMAP": "c/d, k/l",
         "GRAPEVINE_CAPTURE_SERVICE_ACCOUNTS": "e/f, g/h",
         "GRAPEVINE_TLS_NAMES": "i.svc, j",
@@ -64,6 +65,7 @@ def test_everything_of_tls_can_be_told() -> None:
         names=("i.svc", "j"),
         lifetime_s=3_600,
         accounts=(ObjectName("e", "f"), ObjectName("g", "h")),
+        api=("::", 2),
     )
     assert operator_settings(environ).tls == expected
     assert operator_settings(environ, tls_listen=":2").tls != expected, "a flag wins"
@@ -73,6 +75,9 @@ def test_everything_of_tls_can_be_told() -> None:
     ("environ", "text"),
     [
         ({"GRAPEVINE_TLS_LISTEN": ":8443"}, "--tls-listen needs a Secret"),
+        ({"GRAPEVINE_API_TLS_LISTEN": ":8444"}, "--api-tls-listen needs a Secret for its key: GRAPEVINE_TLS_SECRET="),
+        (SECRET | {"GRAPEVINE_API_TLS_LISTEN": "8444"}, "--api-tls-listen: '8444' is no address: give HOST:PORT"),
+        ({"GRAPEVINE_API": "0.0.0.0:8082"}, "for loopback alone: .*; --api-tls-listen is for other addresses"),
         ({"GRAPEVINE_TLS_SECRET": "grapevine-serving"}, "GRAPEVINE_TLS_SECRET: 'grapevine-serving' names no object"),
         (SECRET | {"GRAPEVINE_CA_CONFIGMAP": "a/b/c"}, "GRAPEVINE_CA_CONFIGMAP: 'a/b/c' names no object"),
         (SECRET | {"GRAPEVINE_CAPTURE_SERVICE_ACCOUNTS": "*/x"}, "SERVICE_ACCOUNTS: .* give NAMESPACE/NAME"),

@@ -121,9 +121,10 @@ tolerations: {{- toYaml . | nindent 0 }}
 {{- end }}
 {{- end }}
 
-{{/* Something where the operator has a TLS listener: for capture on the nodes, and for the sidecars of another replica. */}}
+{{/* Something where the operator has a TLS listener: for capture on the nodes, for the sidecars of another replica, and, with its
+     certificate, for questions. */}}
 {{- define "grapevine.hasTransport" -}}
-{{- if or .Values.nodeCapture.enabled (gt (int .Values.operator.replicas) 1) }}yes{{ end }}
+{{- if or .Values.nodeCapture.enabled .Values.api.enabled (gt (int .Values.operator.replicas) 1) }}yes{{ end }}
 {{- end }}
 
 {{/* A binding of a role to one of the two service accounts: `kind` (Role or ClusterRole), `role`, `name`, `account`, and

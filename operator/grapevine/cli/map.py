@@ -9,7 +9,8 @@ import contextlib
 import webbrowser
 from typing import TYPE_CHECKING
 
-from grapevine.cli.operator_api import API_PORT, add_operator_arguments, ask
+from grapevine.cli.operator_api import add_operator_arguments, ask
+from grapevine.cli.operator_url import API_PORT
 from grapevine.cli.source import warn
 from grapevine.model.errors import GrapevineError, PermanentInputError
 from grapevine.model.identity import ObjectName
@@ -67,6 +68,11 @@ def run(args: argparse.Namespace) -> int:
     """
     if not 0 <= args.port < 1 << 16:
         raise PermanentInputError(f"--port: {args.port} is no port")
+    if args.operator and args.operator.startswith("https:"):
+        raise PermanentInputError(
+            "--operator: a browser sends no token, so https://… shows it nothing: leave it out, and the page comes "
+            "through the API server"
+        )
     # Of several replicas it is the one that leads whose answer this is.
     source = ask(args, "/api/v1/doctor", {}).source
     if args.operator:

@@ -70,6 +70,12 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         help="questions of explain and doctor, on loopback: 127.0.0.1:8082 (env GRAPEVINE_API)",
     )
     parser.add_argument(
+        "--api-tls-listen",
+        metavar="HOST:PORT",
+        help="the same over TLS, for tokens whose user may list ClientIntents in all namespaces; off by default, and "
+        "with the key of GRAPEVINE_TLS_SECRET (env GRAPEVINE_API_TLS_LISTEN)",
+    )
+    parser.add_argument(
         "--leader-elect",
         choices=("on", "off"),
         help="of several replicas one leads, by a Lease; on in a pod of the manifests (env GRAPEVINE_LEADER_ELECT)",
@@ -100,6 +106,7 @@ def run(args: argparse.Namespace) -> int:
         tls_listen=args.tls_listen,
         health=args.health,
         api=args.api,
+        api_tls_listen=args.api_tls_listen,
         leader_elect=args.leader_elect,
         resolv_conf=_own_resolv_conf(),
         owner_kinds=args.owner_kinds,

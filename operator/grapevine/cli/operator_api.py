@@ -6,22 +6,18 @@ import http.client
 import io
 import json
 import os
-import urllib.error
 import urllib.parse
-import urllib.request
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from grapevine.cli.operator_url import API_PORT, MAX_BYTES, NOT_LEADER, OperatorUrl, fetch
 from grapevine.cli.source import add_cluster_arguments
-from grapevine.model.errors import PermanentInputError, RetryableError
+from grapevine.model.errors import PermanentInputError
 
-API_PORT = 8082
 NAMESPACE = "grapevine-system"
 SELECTOR = "app.kubernetes.io/name=grapevine-operator"
 _TIMEOUT_S = 10.0
-_MAX_BYTES = 8 << 20
-_NOT_LEADER = 421
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,13 +30,27 @@ class Reply:
 
 
 def add_operator_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add where the operator is."""
+    """Add where the operator is, and what to show it."""
     parser.add_argument(
         "--operator",
         metavar="URL",
         default=os.environ.get("GRAPEVINE_API_URL"),
-        help="the operator's API, as forwarded by hand; by default its pod is found, and asked through the API server "
-        "(env GRAPEVINE_API_URL)",
+        help="the operator's API, as forwarded by hand, or https with a token; by default its pod is found, and asked "
+        "through the API server (env GRAPEVINE_API_URL)",
+    )
+    parser.add_argument(
+        "--token-file",
+        metavar="FILE",
+        default=os.environ.get("GRAPEVINE_API_TOKEN_FILE"),
+        help="a token for --operator https://…: kubectl create token ACCOUNT --audience grapevine "
+        "(env GRAPEVINE_API_TOKEN_FILE)",
+    )
+    parser.add_argument(
+        "--ca-file",
+        metavar="FILE",
+        default=os.environ.get("GRAPEVINE_API_CA_FILE"),
+        help="whom to trust for --operator https://…, instead of the system's: ca.crt of the ConfigMap grapevine-ca "
+        "(env GRAPEVINE_API_CA_FILE)",
     )
     parser.add_argument(
         "--operator-namespace",
@@ -61,7 +71,11 @@ def ask(args: argparse.Namespace, path: str, query: Mapping[str, str], *, patien
     """
     given = urllib.parse.urlencode({key: value for key, value in query.items() if value})
     if args.operator:
-        return _ask_url(args.operator, f"{path}?{given}", patience_s)
+        where = OperatorUrl(args.operator, args.token_file, args.ca_file)
+        status, body = fetch(where, f"{path}?{given}", timeout_s=_TIMEOUT_S + patience_s)
+        if status >= 300:
+            raise PermanentInputError(f"{where.url}: {_reason(status, body)}")
+        return Reply(where.url, _fields(body, where.url))
     return asyncio.run(_ask_pods(args, f"{path}?{given}", patience_s))
 
 
@@ -81,12 +95,12 @@ async def _ask_pods(args: argparse.Namespace, path: str, patience_s: float) -> R
         for pod in pods:
             source = f"{pod.namespace}/{pod.name}"
             answer = await exchange(
-                session, pod, API_PORT, request, max_bytes=_MAX_BYTES, timeout_s=_TIMEOUT_S + patience_s
+                session, pod, API_PORT, request, max_bytes=MAX_BYTES, timeout_s=_TIMEOUT_S + patience_s
             )
             status, body = _parse(answer, source)
             if status < 400:
                 return Reply(source, _fields(body, source))
-            if status != _NOT_LEADER or pod == pods[-1]:
+            if status != NOT_LEADER or pod == pods[-1]:
                 raise PermanentInputError(f"{source}: {_reason(status, body)}")
     raise AssertionError("the last pod's answer is returned or raised")
 
@@ -109,27 +123,6 @@ class _Buffer:
 
     def makefile(self, _mode: str) -> io.BytesIO:
         return io.BytesIO(self._content)
-
-
-def _ask_url(url: str, path: str, patience_s: float) -> Reply:
-    parts = urllib.parse.urlsplit(url)
-    if parts.scheme != "http" or not parts.hostname:
-        raise PermanentInputError(f"--operator: {url!r} is no such URL: give it like http://127.0.0.1:{API_PORT}")
-    # No proxy: the operator listens on loopback.
-    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-    try:
-        with opener.open(url.rstrip("/") + path, timeout=_TIMEOUT_S + patience_s) as reply:
-            body = reply.read(_MAX_BYTES + 1)
-    except urllib.error.HTTPError as error:
-        raise PermanentInputError(f"{url}: {_reason(error.code, error.read(_MAX_BYTES))}") from error
-    except (OSError, http.client.HTTPException) as error:
-        reason = getattr(error, "reason", None) or error
-        raise RetryableError(
-            f"no operator answers at {url}: {reason}; without --operator its pod is found through the kubeconfig"
-        ) from error
-    if len(body) > _MAX_BYTES:
-        raise PermanentInputError(f"{url}: the answer is over {_MAX_BYTES >> 20} MiB, so this is no operator")
-    return Reply(url, _fields(body, url))
 
 
 def _reason(status: int, body: bytes) -> str:

@@ -24,17 +24,18 @@ import math
 import ssl
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Protocol
 
 from aiohttp import web
 
-from grapevine.ingest.authentication import Authenticator, Denied
-from grapevine.ingest.limits import IngestLimits, PeerTable
-from grapevine.ingest.listener import Listener
+from grapevine.ingest.authentication import Authenticator
 from grapevine.model.errors import PermanentInputError, RetryableError
 from grapevine.model.metric import Metric
 from grapevine.model.value import replace
+from grapevine.serving.limits import ListenLimits, PeerTable
+from grapevine.serving.listener import Admit, Listener, http_log
+from grapevine.serving.tokens import Denied
 from grapevine.wire import schema
 from grapevine.wire.codec import decode_batch, encode_reply
 from grapevine.wire.schema import Batch, DnsPod, Reply, WireError
@@ -45,6 +46,9 @@ _INLINE_BYTES = 16 << 10
 _WARN_PERIOD_S = 60.0
 
 _log = logging.getLogger(__name__)
+
+
+_Answer = Callable[[web.BaseRequest], Awaitable[web.Response]]
 
 
 class BatchSink(Protocol):
@@ -74,7 +78,7 @@ class IngestServer:
         self,
         sink: BatchSink,
         instance: str,
-        limits: IngestLimits | None = None,
+        limits: ListenLimits | None = None,
         clock: Callable[[], float] = time.monotonic,
         dns_pods: Callable[[], tuple[DnsPod, ...]] = tuple,
         elsewhere: Callable[[], str | None] = lambda: None,
@@ -86,7 +90,7 @@ class IngestServer:
         """
         self._sink = sink
         self._instance = instance
-        self._limits = limits or IngestLimits()
+        self._limits = limits or ListenLimits()
         self._clock = clock
         self._dns_pods = dns_pods
         self._elsewhere = elsewhere
@@ -122,7 +126,7 @@ class IngestServer:
         Raises:
             PermanentInputError: the address is taken or not ours.
         """
-        self._plain = Listener(self._answer, self._limits, self._count)
+        self._plain = self._listener(self._answer)
         await _listen(self._plain, host, port, "--listen")
 
     async def start_tls(self, host: str, port: int, context: ssl.SSLContext, authenticator: Authenticator) -> None:
@@ -138,7 +142,7 @@ class IngestServer:
         def admit(address: str) -> str | None:
             return self._peers.try_spend(address, self._clock())  # a handshake costs a millisecond
 
-        self._tls = Listener(answer, self._limits, self._count, context=context, admit=admit)
+        self._tls = self._listener(answer, context=context, admit=admit)
         await _listen(self._tls, host, port, "--tls-listen")
 
     async def stop(self) -> None:
@@ -180,6 +184,20 @@ class IngestServer:
                 "grapevine_ingest_peers", "gauge", "Addresses remembered for the rate limit.", {"": len(self._peers)}
             ),
         ]
+
+    def _listener(
+        self, answer: _Answer, *, context: ssl.SSLContext | None = None, admit: Admit = lambda _: None
+    ) -> Listener:
+        server = web.Server(
+            answer,
+            access_log=None,
+            auto_decompress=False,  # the codec does, within its bounds
+            keepalive_timeout=self._limits.idle_s,
+            lingering_time=1.0,
+            logger=http_log(self._count),
+        )
+        runner = web.ServerRunner(server, shutdown_timeout=self._limits.shutdown_s)
+        return Listener(runner, self._limits, self._count, context=context, admit=admit)
 
     def _listeners(self) -> list[Listener]:
         return [each for each in (self._plain, self._tls) if each is not None]

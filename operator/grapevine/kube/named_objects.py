@@ -23,7 +23,7 @@ ATTEMPTS = 3
 
 
 class NamedSecret:
-    """One Secret; implements `ingest.serving.SecretStore`."""
+    """One Secret; implements `serving.shared_certificate.SecretStore`."""
 
     def __init__(self, session: Session, name: ObjectName) -> None:
         self._session = session
@@ -62,7 +62,7 @@ class NamedSecret:
 
 
 class NamedConfigMap:
-    """One ConfigMap, made where there is none; implements `ingest.serving.CaPublisher`."""
+    """One ConfigMap, made where there is none; implements `serving.shared_certificate.CaPublisher`."""
 
     def __init__(self, session: Session, name: ObjectName) -> None:
         self._session = session

@@ -16,6 +16,17 @@ class ObjectName:
 
 
 @dataclass(frozen=True, slots=True)
+class TokenUser:
+    """Whose a token is, as the API server's authorizers want to be asked about it."""
+
+    name: str
+    uid: str = ""
+    groups: tuple[str, ...] = ()
+    extra: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    """What authenticators said besides, by key."""
+
+
+@dataclass(frozen=True, slots=True)
 class TokenReview:
     """What the API server says of a token."""
 
@@ -28,4 +39,6 @@ class TokenReview:
     pod_uid: str = ""
     """Tells that pod from another one of its name."""
     reason: str = ""
-    """Why it is not valid, in the API server's words; empty where it is."""
+    """Why there is no account, in the API server's words; empty where there is one."""
+    user: TokenUser | None = None
+    """Whose it is, service account or not; None where the token is not valid for us."""

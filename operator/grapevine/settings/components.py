@@ -197,7 +197,7 @@ class IngestSettings:
 
 @dataclass(frozen=True, slots=True)
 class TlsSettings:
-    """The door for batches from other nodes."""
+    """The doors for others than this pod: batches from other nodes, and questions where that is asked for."""
 
     secret: ObjectName
     """Where the replicas share certificate and key; it must be there, be it empty."""
@@ -211,6 +211,8 @@ class TlsSettings:
     """How long a certificate is valid; it is replaced after two thirds of it."""
     accounts: tuple[ObjectName, ...] = (_CAPTURE_ACCOUNT,)
     """Service accounts whose pods may send."""
+    api: tuple[str, int] | None = None
+    """Host and port of the API's listener for tokens, with the same certificate; None for none."""
 
     def __post_init__(self) -> None:
         wrong = [name for name in self.names if not DOMAIN.fullmatch(name) or len(name) > 253]
@@ -267,7 +269,8 @@ class OperatorSettings:
         if not is_loopback(self.api_host):
             raise PermanentInputError(
                 f"--api {self.api_host}: it tells whoever reaches it who talks to whom, so it is for loopback alone: "
-                "give 127.0.0.1:PORT, and reach it with `kubectl port-forward`"
+                "give 127.0.0.1:PORT, and reach it with `kubectl port-forward`; --api-tls-listen is for other "
+                "addresses, and asks for tokens"
             )
         if not (self.allow_plain_http or is_loopback(self.listen_host)):
             raise PermanentInputError(

@@ -68,8 +68,8 @@ def operator_settings(
 
     `resolv_conf` is the text of the process's own, whose search list tells the cluster's domain where no setting does.
 
-    Flags: `kubeconfig`, `listen`, `tls_listen`, `health`, `api` (HOST:PORT), `leader_elect` (`on`, `off`), and those of
-    `cli.map_arguments`.
+    Flags: `kubeconfig`, `listen`, `tls_listen`, `health`, `api`, `api_tls_listen` (HOST:PORT), `leader_elect` (`on`,
+    `off`), and those of `cli.map_arguments`.
 
     Raises:
         PermanentInputError: a value is not usable; the text names it.
@@ -105,7 +105,12 @@ def operator_settings(
     if max_domains := value("max_domains", "GRAPEVINE_MAX_DOMAINS"):
         graph = replace(settings.graph, max_domains=_parse_count(max_domains, "--max-domains"))
         settings = replace(settings, graph=graph)
-    tls = _tls_settings(environ, value("tls_listen", "GRAPEVINE_TLS_LISTEN"), resolver)
+    tls = _tls_settings(
+        environ,
+        value("tls_listen", "GRAPEVINE_TLS_LISTEN"),
+        value("api_tls_listen", "GRAPEVINE_API_TLS_LISTEN"),
+        resolver,
+    )
     election = _election_settings(environ, value("leader_elect", "GRAPEVINE_LEADER_ELECT"), tls)
     reconcile = _reconcile_settings(environ, settings.reconcile)
     return replace(settings, resolver=resolver, reconcile=reconcile, tls=tls, election=election)
@@ -181,11 +186,14 @@ def _reconcile_settings(environ: Mapping[str, str], settings: ReconcileSettings)
     return settings
 
 
-def _tls_settings(environ: Mapping[str, str], listen: str | None, resolver: ResolverSettings) -> TlsSettings | None:
-    """Return the TLS door as asked for: with its Secret named there is one, without there can be none."""
+def _tls_settings(
+    environ: Mapping[str, str], listen: str | None, api: str | None, resolver: ResolverSettings
+) -> TlsSettings | None:
+    """Return the TLS doors as asked for: with their Secret named there are some, without there can be none."""
     if not environ.get("GRAPEVINE_TLS_SECRET"):
-        if listen:
-            raise PermanentInputError("--tls-listen needs a Secret for its key: GRAPEVINE_TLS_SECRET=NAMESPACE/NAME")
+        for given, flag in ((listen, "--tls-listen"), (api, "--api-tls-listen")):
+            if given:
+                raise PermanentInputError(f"{flag} needs a Secret for its key: GRAPEVINE_TLS_SECRET=NAMESPACE/NAME")
         return None
     secret = parse_name(environ["GRAPEVINE_TLS_SECRET"], "GRAPEVINE_TLS_SECRET")
     names = _words(environ.get("GRAPEVINE_TLS_NAMES", "")) or service_names(secret.namespace, resolver.cluster_domain)
@@ -193,6 +201,8 @@ def _tls_settings(environ: Mapping[str, str], listen: str | None, resolver: Reso
     if listen:
         host, port = parse_address(listen, "--tls-listen")
         settings = replace(settings, host=host, port=port)
+    if api:
+        settings = replace(settings, api=parse_address(api, "--api-tls-listen"))
     if configmaps := _words(environ.get("GRAPEVINE_CA_CONFIGMAP", "")):
         published = tuple(parse_name(each, "GRAPEVINE_CA_CONFIGMAP") for each in configmaps)
         settings = replace(settings, ca_configmaps=published)

@@ -1,15 +1,17 @@
 """The read-only API: what the map knows, for the command line and for a page.
 
 Plain HTTP on loopback alone, reached through `pods/portforward`: who may do that is the cluster's RBAC to say, so
-there is no authentication here. GET only, nothing changes anything. A web page that a person has open can send
-requests to their loopback too, so requests under any other host name than loopback's are refused (DNS rebinding), and
-no origin is allowed to read. docs/reference/api.md lists the endpoints.
+there is no authentication on it. Where it is asked for, TLS on another address as well, for tokens (`web.readers`).
+GET only, nothing changes anything. A web page that a person has open can send requests to their loopback too, so
+requests under any other host name than loopback's are refused (DNS rebinding), and no origin is allowed to read.
+docs/reference/api.md lists the endpoints.
 """
 
 import logging
+import ssl
 from collections.abc import Awaitable, Callable, Mapping, Sequence, Set
 from dataclasses import asdict
-from typing import Protocol
+from typing import Any, Protocol
 
 import msgspec
 from aiohttp import web
@@ -20,16 +22,23 @@ from grapevine.insight.explain import Explanation
 from grapevine.model.account import Account
 from grapevine.model.errors import PermanentInputError, RetryableError
 from grapevine.model.finding import Finding
-from grapevine.model.loopback import is_loopback
+from grapevine.model.metric import Metric
+from grapevine.serving.listener import Listener, http_log
 from grapevine.web import changes, news
+from grapevine.web.gates import RefusedError, TokenGate, loopback_names_only
 from grapevine.web.graph import GraphAnswers
 from grapevine.web.pagefiles import page_files, page_routes
 from grapevine.web.part import UnknownNodeError
 from grapevine.web.query import BadQueryError, text_of
+from grapevine.web.readers import Readers
 
-_SHUTDOWN_S = 2.0
-_KEEPALIVE_S = 75.0
-_MAX_LINE_BYTES = 4_096
+_RUNNING: Mapping[str, Any] = {
+    "shutdown_timeout": 2.0,
+    "keepalive_timeout": 75.0,
+    "handle_signals": False,
+    "max_line_size": 4_096,
+}
+"""How aiohttp serves: times in seconds, the length of a request's line in bytes."""
 _SECURITY = {
     "Content-Security-Policy": "default-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; "
     "object-src 'none'",
@@ -43,6 +52,9 @@ _SECURITY = {
 _HEADERS = {"Cache-Control": "no-store"}
 
 _log = logging.getLogger(__name__)
+
+
+_Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 class Views(Protocol):
@@ -94,7 +106,7 @@ Elsewhere = Callable[[], str | None]
 
 
 class ApiServer:
-    """Serves `ROUTES`, news, the graph, its changes and its page. `start` and `stop` once each."""
+    """Serves `ROUTES`, news, the graph, its changes and its page. `start`, `start_tls` and `stop` once each at most."""
 
     def __init__(
         self,
@@ -104,35 +116,36 @@ class ApiServer:
         streams: changes.ChangeStreams,
         elsewhere: Elsewhere = lambda: None,
     ) -> None:
-        page = page_routes(page_files())
-        anywhere = OF_ANY_REPLICA | page.keys()
-        app = web.Application(middlewares=[_errors_as_json, _loopback_names_only, _leader_only(elsewhere, anywhere)])
-        app.on_response_prepare.append(_add_security_headers)
-        app.on_shutdown.append(lambda _: _end(streams))
-        for path, answer in ROUTES.items():
-            app.router.add_get(path, _handler(answer, views), allow_head=False)
-        app.router.add_get(news.PATH, _news_handler(answers), allow_head=False)
-        for path, handler in graphs.routes().items():
-            app.router.add_get(path, handler, allow_head=False)
-        for path, handler in page.items():
-            app.router.add_get(path, handler, allow_head=False)
-        app.router.add_get(changes.PATH, streams.handle, allow_head=False)
-        self._runner = web.AppRunner(
-            app,
-            access_log=None,
-            shutdown_timeout=_SHUTDOWN_S,
-            keepalive_timeout=_KEEPALIVE_S,
-            handle_signals=False,
-            max_line_size=_MAX_LINE_BYTES,
-        )
+        self._streams = streams
+        self._page = page_routes(page_files())
+        self._handlers: Mapping[str, _Handler] = {
+            **{path: _handler(answer, views) for path, answer in ROUTES.items()},
+            news.PATH: _news_handler(answers),
+            **graphs.routes(),
+            **self._page,
+            changes.PATH: streams.handle,
+        }
+        self._leader_only = _leader_only(elsewhere, OF_ANY_REPLICA | self._page.keys())
+        self._gate = TokenGate()
+        self._runner = web.AppRunner(self._application(loopback_names_only), access_log=None, **_RUNNING)
+        self._listener: Listener | None = None
 
     @property
     def port(self) -> int:
         """Port listened on, also where 0 was asked for; 0 while not listening."""
         return int(self._runner.addresses[0][1]) if self._runner.addresses else 0
 
+    @property
+    def tls_port(self) -> int:
+        """Port of TLS; 0 while not listening."""
+        return self._listener.port if self._listener else 0
+
+    def metrics(self) -> list[Metric]:
+        """Return what was not answered over TLS."""
+        return self._gate.metrics()
+
     async def start(self, host: str, port: int) -> None:
-        """Listen.
+        """Listen, on loopback: there is no authentication.
 
         Raises:
             PermanentInputError: the address is taken or not ours.
@@ -144,12 +157,37 @@ class ApiServer:
             raise PermanentInputError(f"cannot listen on {host}:{port} for the API: {error}; see --api") from error
         _log.info("listening for questions", extra={"host": host, "port": self.port})
 
+    async def start_tls(self, host: str, port: int, context: ssl.SSLContext, readers: Readers) -> None:
+        """Listen for TLS, to be asked by whom `readers` lets pass.
+
+        Raises:
+            PermanentInputError: the address is taken or not ours.
+        """
+        application = self._application(self._gate.middleware(readers, lambda: listener))
+        runner = web.AppRunner(application, access_log=None, logger=http_log(self._gate.count), **_RUNNING)
+        listener = Listener(runner, self._gate.limits, self._gate.count, context=context, admit=self._gate.admit)
+        try:
+            await listener.start(host, port)
+        except OSError as error:
+            raise PermanentInputError(
+                f"cannot listen on {host}:{port} for the API: {error}; see --api-tls-listen"
+            ) from error
+        self._listener = listener
+        _log.info("listening for questions over TLS", extra={"host": host, "port": self.tls_port})
+
     async def stop(self) -> None:
         """Close."""
+        self._streams.close()
+        if self._listener is not None:
+            await self._listener.stop()
         await self._runner.cleanup()
 
-
-_Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+    def _application(self, gate: Middleware) -> web.Application:
+        app = web.Application(middlewares=[_errors_as_json, gate, self._leader_only])
+        app.on_response_prepare.append(_add_security_headers)
+        for path, handler in self._handlers.items():
+            app.router.add_get(path, handler, allow_head=False)
+        return app
 
 
 def _handler(answer: Callable[[Views, Mapping[str, str]], object], views: Views) -> _Handler:
@@ -166,23 +204,21 @@ def _news_handler(answers: news.NewsAnswers) -> _Handler:
     return handle
 
 
-def _json(content: object, status: int = 200) -> web.Response:
+def _json(content: object, status: int = 200, headers: Mapping[str, str] = _HEADERS) -> web.Response:
     body = msgspec.json.encode(content)
-    return web.Response(body=body, status=status, content_type="application/json", headers=_HEADERS)
+    return web.Response(body=body, status=status, content_type="application/json", headers=headers)
 
 
 async def _add_security_headers(_request: web.Request, response: web.StreamResponse) -> None:
     response.headers.update(_SECURITY)
 
 
-async def _end(streams: changes.ChangeStreams) -> None:
-    streams.close()
-
-
 @web.middleware
 async def _errors_as_json(request: web.Request, handler: _Handler) -> web.StreamResponse:
     try:
         return await handler(request)
+    except RefusedError as error:
+        return _json({"error": str(error)}, error.status, {**_HEADERS, **error.headers})
     except BadQueryError as error:
         return _json({"error": str(error)}, 400)
     except UnknownNodeError as error:
@@ -194,14 +230,6 @@ async def _errors_as_json(request: web.Request, handler: _Handler) -> web.Stream
     except Exception:
         _log.exception("a question failed", extra={"path": request.path})
         return _json({"error": "a defect: the operator's log says more"}, 500)
-
-
-@web.middleware
-async def _loopback_names_only(request: web.Request, handler: _Handler) -> web.StreamResponse:
-    host = (request.url.host or "").rstrip(".")
-    if host != "localhost" and not is_loopback(host):
-        return _json({"error": "ask by the name localhost or an address of loopback"}, 403)
-    return await handler(request)
 
 
 def _leader_only(elsewhere: Elsewhere, anywhere: Set[str]) -> Middleware:

@@ -14,8 +14,8 @@ from tests.support.tls import NAME, FakeOperator, a_pair, run_operator, server_c
 from grapevine.capture.operator_link import OperatorLink
 from grapevine.capture.settings import CaptureSettings, load_settings
 from grapevine.cli import capture
-from grapevine.ingest.rotation import ServingPair
 from grapevine.model.errors import PermanentInputError, RetryableError
+from grapevine.serving.rotation import ServingPair
 from grapevine.wire.codec import encode_batch
 from grapevine.wire.schema import Reply
 

@@ -6,10 +6,11 @@ from collections.abc import Callable
 import pytest
 from tests.support.builders import LATER, T0, a_pod, an_index
 
-from grapevine.ingest.authentication import AuthenticationLimits, Authenticator, Denied, PodNodes
+from grapevine.ingest.authentication import Authenticator, PodNodes
 from grapevine.model.errors import RetryableError
 from grapevine.model.identity import ObjectName, TokenReview
 from grapevine.resolver.records import PodRecord, RecordGone
+from grapevine.serving.tokens import AuthenticationLimits, Denied
 
 CAPTURE = ObjectName("grapevine-capture", "grapevine-capture")
 
@@ -129,7 +130,7 @@ async def test_a_flood_of_bad_tokens_does_not_make_a_good_one_forgotten(api: Api
     await asked.node_of("Bearer good")
 
     assert len(api.asked) == 21
-    assert len(asked._refused._kept) == 4
+    assert asked.refused == 4
 
 
 async def test_few_reviews_at_once_and_none_for_ever(api: ApiServer) -> None:

@@ -10,10 +10,10 @@ from dataclasses import replace
 import aiohttp
 import pytest
 
-from grapevine.ingest.limits import IngestLimits
 from grapevine.ingest.server import IngestServer
 from grapevine.model.errors import PermanentInputError, RetryableError
 from grapevine.model.observation import DnsObservation
+from grapevine.serving.limits import ListenLimits
 from grapevine.wire import schema
 from grapevine.wire.codec import decode_reply, encode_batch
 from grapevine.wire.schema import Batch, BatchHeader, DnsPod, Hearing, Reply
@@ -44,7 +44,7 @@ def batch(records: int = 1, seq: int = 1) -> Batch:
 
 
 @contextlib.asynccontextmanager
-async def serving(sink: object, limits: IngestLimits | None = None) -> AsyncIterator[IngestServer]:
+async def serving(sink: object, limits: ListenLimits | None = None) -> AsyncIterator[IngestServer]:
     server = IngestServer(sink, "abc", limits)  # type: ignore[arg-type]
     await server.start("127.0.0.1", 0)
     try:
@@ -170,7 +170,7 @@ async def test_refuses_a_body_over_the_limit_announced_or_not(chunked: bool) -> 
 
 
 async def test_ends_a_body_that_drips() -> None:
-    async with serving(Queue(), IngestLimits(body_timeout_s=0.2)) as server:
+    async with serving(Queue(), ListenLimits(body_timeout_s=0.2)) as server:
         reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
         writer.write(head(100) + b"{")
         answer = await asyncio.wait_for(reader.read(), 5)
@@ -182,7 +182,7 @@ async def test_ends_a_body_that_drips() -> None:
 
 @pytest.mark.parametrize("said", [b"", b"POST /v1/obs"])
 async def test_ends_a_connection_that_does_not_ask(said: bytes) -> None:
-    async with serving(Queue(), IngestLimits(idle_s=0.2)) as server:
+    async with serving(Queue(), ListenLimits(idle_s=0.2)) as server:
         reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
         writer.write(said)
         with contextlib.suppress(ConnectionResetError):
@@ -191,7 +191,7 @@ async def test_ends_a_connection_that_does_not_ask(said: bytes) -> None:
 
 
 async def test_answers_keep_a_connection_open() -> None:
-    async with serving(Queue(), IngestLimits(idle_s=0.5)) as server, aiohttp.ClientSession() as client:
+    async with serving(Queue(), ListenLimits(idle_s=0.5)) as server, aiohttp.ClientSession() as client:
         for _ in range(4):
             url = f"http://127.0.0.1:{server.port}{schema.PATH}"
             async with client.post(url, data=encode_batch(batch()), headers=HEADERS) as answer:
@@ -202,7 +202,7 @@ async def test_answers_keep_a_connection_open() -> None:
 
 
 async def test_refuses_connections_over_the_cap() -> None:
-    async with serving(Queue(), IngestLimits(max_connections=1)) as server:
+    async with serving(Queue(), ListenLimits(max_connections=1)) as server:
         _, first = await asyncio.open_connection("127.0.0.1", server.port)
         reader, second = await asyncio.open_connection("127.0.0.1", server.port)
         with contextlib.suppress(ConnectionResetError):
@@ -213,7 +213,7 @@ async def test_refuses_connections_over_the_cap() -> None:
 
 
 async def test_one_address_has_a_rate() -> None:
-    async with serving(Queue(), IngestLimits(burst=1, requests_per_s=0.001)) as server:
+    async with serving(Queue(), ListenLimits(burst=1, requests_per_s=0.001)) as server:
         assert (await post(server, encode_batch(batch())))[0] == 202
         status, reply, retry_after = await post(server, encode_batch(batch()))
 

@@ -14,11 +14,12 @@ from tests.support.builders import an_index
 from tests.support.packets import a_batch
 from tests.support.tls import a_pair, client_context, server_context
 
-from grapevine.ingest.authentication import AuthenticationLimits, Authenticator
-from grapevine.ingest.limits import IngestLimits
+from grapevine.ingest.authentication import Authenticator
 from grapevine.ingest.server import IngestServer
 from grapevine.model.errors import RetryableError
 from grapevine.model.identity import ObjectName, TokenReview
+from grapevine.serving.limits import ListenLimits
+from grapevine.serving.tokens import AuthenticationLimits
 from grapevine.wire import schema
 from grapevine.wire.codec import decode_reply, encode_batch
 from grapevine.wire.schema import Batch, Reply
@@ -51,7 +52,7 @@ class Reviewer:
 
 
 @contextlib.asynccontextmanager
-async def serving(limits: IngestLimits | None = None) -> AsyncIterator[tuple[IngestServer, Sink, Reviewer]]:
+async def serving(limits: ListenLimits | None = None) -> AsyncIterator[tuple[IngestServer, Sink, Reviewer]]:
     sink, reviewer = Sink(), Reviewer()
     server = IngestServer(sink, "abc", limits)
     authenticator = Authenticator(reviewer, [CAPTURE], an_index(), AuthenticationLimits(refused_ttl_s=0.0))
@@ -128,7 +129,7 @@ async def test_an_api_server_that_is_away_is_a_503_and_one_warning(caplog: pytes
 
 
 async def test_guessing_tokens_gets_slow() -> None:
-    async with serving(IngestLimits(burst=60, requests_per_s=0.001)) as (server, _, _):
+    async with serving(ListenLimits(burst=60, requests_per_s=0.001)) as (server, _, _):
         statuses = [(await post(server, b"", Authorization=f"Bearer {n}"))[0] for n in range(2)]
         with pytest.raises(aiohttp.ClientConnectionError):
             await asyncio.gather(*(post(server, b"", Authorization=f"Bearer {n}") for n in range(20)))
@@ -140,7 +141,7 @@ async def test_guessing_tokens_gets_slow() -> None:
     "said", [b"", b"\x16\x03\x01", b"POST / HTTP/1.1\r\n\r\n", b"\x16\x03\x01\x02\x00" + b"x" * 512]
 )
 async def test_a_handshake_that_is_none_ends_in_time_and_is_counted(said: bytes) -> None:
-    async with serving(IngestLimits(greeting_s=0.2)) as (server, _, _):
+    async with serving(ListenLimits(greeting_s=0.2)) as (server, _, _):
         reader, writer = await asyncio.open_connection("127.0.0.1", server.tls_port)
         writer.write(said)
         with contextlib.suppress(ConnectionResetError):
@@ -161,7 +162,7 @@ async def test_an_old_protocol_is_refused() -> None:
 
 @pytest.mark.parametrize("said", [b"", b"POST /v1/obs"])
 async def test_a_head_that_does_not_come_is_counted(said: bytes) -> None:
-    async with serving(IngestLimits(greeting_s=0.3)) as (server, _, _):
+    async with serving(ListenLimits(greeting_s=0.3)) as (server, _, _):
         reader, writer = await connect(server)
         writer.write(said)
         with contextlib.suppress(ConnectionResetError, ssl.SSLError):
@@ -172,7 +173,7 @@ async def test_a_head_that_does_not_come_is_counted(said: bytes) -> None:
 
 
 async def test_handshakes_under_way_count_as_connections_and_one_address_has_its_share() -> None:
-    limits = IngestLimits(max_connections_per_peer=2, greeting_s=5)
+    limits = ListenLimits(max_connections_per_peer=2, greeting_s=5)
     async with serving(limits) as (server, _, _):
         writers = [(await asyncio.open_connection("127.0.0.1", server.tls_port))[1] for _ in range(3)]
         await until(lambda: results(server) == {"connections-full": 1})
@@ -220,7 +221,7 @@ async def test_survives_everything_that_is_thrown_at_it(
 ) -> None:
     """Fuzz: requests with a good token, damaged anywhere, in two pieces, over TLS."""
     chance = random.Random(4)
-    limits = IngestLimits(requests_per_s=1e9, burst=1_000_000, refused_cost=0, greeting_s=2, body_timeout_s=0.05)
+    limits = ListenLimits(requests_per_s=1e9, burst=1_000_000, refused_cost=0, greeting_s=2, body_timeout_s=0.05)
     statuses: dict[str, int] = {}
     async with serving(limits) as (server, sink, _):
         for at in range(0, FUZZ_CASES, 8):

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
-from grapevine.ingest.rotation import Authority, Material, Schedule, ServingPair, advance
+from grapevine.serving.rotation import Authority, Material, Schedule, ServingPair, advance
 
 NAMES = frozenset({"a.svc", "b.svc"})
 SCHEDULE = Schedule(lifetime_s=900.0)  # renewed at 600, 100 of lead

@@ -1,8 +1,8 @@
 """How much one peer may ask for."""
 
-from grapevine.ingest.limits import IngestLimits, PeerTable
+from grapevine.serving.limits import ListenLimits, PeerTable
 
-LIMITS = IngestLimits(requests_per_s=2, burst=3, max_in_flight=4, max_in_flight_per_peer=2, max_peers=2)
+LIMITS = ListenLimits(requests_per_s=2, burst=3, max_in_flight=4, max_in_flight_per_peer=2, max_peers=2)
 
 
 def test_a_burst_then_the_rate() -> None:
@@ -19,7 +19,7 @@ def test_a_burst_then_the_rate() -> None:
 
 
 def test_an_idle_peer_saves_no_more_than_a_burst() -> None:
-    peers = PeerTable(IngestLimits(requests_per_s=2, burst=1))
+    peers = PeerTable(ListenLimits(requests_per_s=2, burst=1))
     peers.try_enter("a", 0)
 
     assert [peers.try_enter("a", 1_000), peers.try_enter("a", 1_000)] == [None, "rate"]
@@ -35,7 +35,7 @@ def test_one_peer_cannot_hold_every_place() -> None:
 
 
 def test_all_places_taken_is_busy_for_everybody() -> None:
-    peers = PeerTable(IngestLimits(max_in_flight=1))
+    peers = PeerTable(ListenLimits(max_in_flight=1))
 
     assert [peers.try_enter("a", 0), peers.try_enter("b", 0)] == [None, "busy"]
 

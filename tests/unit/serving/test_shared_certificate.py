@@ -7,10 +7,10 @@ from collections.abc import Mapping
 import pytest
 from tests.support.tls import a_pair, client_context
 
-from grapevine.ingest.certificates import data_of, material_of
-from grapevine.ingest.rotation import Material, Schedule
-from grapevine.ingest.serving import CA_KEY, ServingCertificate
 from grapevine.model.errors import PermanentInputError, RetryableError
+from grapevine.serving.certificates import data_of, material_of
+from grapevine.serving.rotation import Material, Schedule
+from grapevine.serving.shared_certificate import CA_KEY, ServingCertificate
 
 NAMES = frozenset({"localhost"})
 

@@ -12,10 +12,10 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
-from grapevine.ingest.certificates import data_of, material_of, new_pair
-from grapevine.ingest.rotation import Material, Schedule, ServingPair, advance
 from grapevine.model.errors import GrapevineError, PermanentInputError, RetryableError
 from grapevine.model.metric import Metric
+from grapevine.serving.certificates import data_of, material_of, new_pair
+from grapevine.serving.rotation import Material, Schedule, ServingPair, advance
 
 CA_KEY = "ca.crt"
 ATTEMPTS = 5

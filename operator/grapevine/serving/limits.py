@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
-class IngestLimits:
-    """Bounds of the server; what is over one is refused and counted by its result."""
+class ListenLimits:
+    """Bounds of a listener and of what is sent to it; what is over one is refused and counted by its result."""
 
     max_connections: int = 2_048
     """Open at once on one listener, handshakes included; capture keeps one a node. More are closed on arrival
@@ -45,7 +45,7 @@ class _Peer:
 class PeerTable:
     """Token bucket and requests in flight by address; the table is bounded."""
 
-    def __init__(self, limits: IngestLimits) -> None:
+    def __init__(self, limits: ListenLimits) -> None:
         self._limits = limits
         self._peers: OrderedDict[str, _Peer] = OrderedDict()
         self.in_flight = 0

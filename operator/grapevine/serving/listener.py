@@ -12,13 +12,13 @@ import socket
 import ssl
 from asyncio.sslproto import SSLProtocol
 from collections import Counter
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from typing import Any, cast
 
 from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
 
-from grapevine.ingest.limits import IngestLimits
+from grapevine.serving.limits import ListenLimits
 
 ACCEPT_RETRY_S = 0.5
 """After a failed accept: the process is out of file descriptors."""
@@ -27,7 +27,6 @@ BACKLOG = 128
 
 _log = logging.getLogger(__name__)
 
-Answer = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
 Admit = Callable[[str], str | None]
 """Tells why an address may not connect now, None where it may."""
 
@@ -37,27 +36,19 @@ class Listener:
 
     def __init__(
         self,
-        answer: Answer,
-        limits: IngestLimits,
+        runner: web.BaseRunner,
+        limits: ListenLimits,
         count: Callable[[str], None],
         *,
         context: ssl.SSLContext | None = None,
         admit: Admit = lambda _: None,
     ) -> None:
-        """Take who answers and who counts refusals by result; `context` puts TLS on."""
+        """Take who answers, made with `http_log`, and who counts refusals by result; `context` puts TLS on."""
+        self._runner = runner
         self._limits = limits
         self._count = count
         self._context = context
         self._admit = admit
-        self._server = web.Server(
-            answer,
-            access_log=None,
-            auto_decompress=False,  # the codec does, within its bounds
-            keepalive_timeout=limits.idle_s,
-            lingering_time=1.0,
-            logger=_HttpLog(count),
-        )
-        self._runner = web.ServerRunner(self._server, shutdown_timeout=limits.shutdown_s)
         self._socket: socket.socket | None = None
         self._accepting: asyncio.Task[None] | None = None
         self._greeting: set[asyncio.Task[None]] = set()
@@ -106,11 +97,11 @@ class Listener:
         await self.close()
         await self._runner.cleanup()
 
-    def heard(self, protocol: asyncio.BaseProtocol) -> None:
-        """Give the connection of an aiohttp protocol another idle time."""
+    def heard(self, protocol: asyncio.BaseProtocol, idle_s: float | None = None) -> None:
+        """Give the connection of an aiohttp protocol another idle time, or one of its own."""
         guard = self._guards.get(protocol)
         if guard is not None:
-            guard.heard(self._limits.idle_s)
+            guard.heard(self._limits.idle_s if idle_s is None else idle_s)
 
     async def _accept(self, listening: socket.socket) -> None:
         loop = asyncio.get_running_loop()
@@ -140,7 +131,8 @@ class Listener:
 
     async def _greet(self, connected: socket.socket, peer: str) -> None:
         """Do the handshake, if there is one, and hand the connection to aiohttp."""
-        guard = _Guard(self._server(), self, peer)
+        serve = cast(web.Server, self._runner.server)  # it is set up: `start` comes before any connection
+        guard = _Guard(serve(), self, peer)
         is_made = False
         try:
             if self._context is None:
@@ -203,6 +195,11 @@ async def _shake_hands(
     except BaseException:
         transport.abort()
         raise
+
+
+def http_log(count: Callable[[str], None]) -> logging.LoggerAdapter[logging.Logger]:
+    """Return the log to make a `Listener`'s runner with: what is no HTTP is counted as `bad-http`."""
+    return _HttpLog(count)
 
 
 class _HttpLog(logging.LoggerAdapter[logging.Logger]):

@@ -5,8 +5,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.support.tls import a_pair
 
-from grapevine.ingest.certificates import MAX_FORMER, data_of, material_of
-from grapevine.ingest.rotation import Material
+from grapevine.serving.certificates import MAX_FORMER, data_of, material_of
+from grapevine.serving.rotation import Material
 
 ONE, OTHER = a_pair("one.svc", now_s=1_000), a_pair("other.svc", "two.svc", now_s=2_000)
 FULL = Material(ONE, OTHER, (OTHER.authority, ONE.authority))

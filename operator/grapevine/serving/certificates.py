@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-from grapevine.ingest.rotation import Authority, Material, ServingPair
+from grapevine.serving.rotation import Authority, Material, ServingPair
 
 SKEW_S = 3_600
 """How far a sender's clock may be behind: certificates are valid from so long before they were made."""
