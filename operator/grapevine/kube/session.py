@@ -22,12 +22,13 @@ from kubernetes.aio.config import ConfigException, load_incluster_config, load_k
 
 from grapevine import __version__
 from grapevine.kube import errors
-from grapevine.model.errors import PermanentInputError, RetryableError
+from grapevine.model.errors import GrapevineError, PermanentInputError, RetryableError
 
 REQUEST_TIMEOUT_S = 30.0
 """For one request with its whole answer; a list page of 500 pods takes well under a second."""
 CONNECT_TIMEOUT_S = 10.0
-INTENTS_API = "/apis/k8s.otterize.com/v2beta1"
+INTENTS_GROUP = "/apis/k8s.otterize.com"
+INTENTS_API = f"{INTENTS_GROUP}/v2beta1"
 
 _REFRESH_S = 60.0
 _DEFAULT_KUBECONFIG = "~/.kube/config"
@@ -50,6 +51,14 @@ class _Resource(msgspec.Struct):
 
 class _Resources(msgspec.Struct):
     resources: list[_Resource]
+
+
+class _GroupVersion(msgspec.Struct):
+    version: str
+
+
+class _Group(msgspec.Struct):
+    versions: list[_GroupVersion]
 
 
 class Session:
@@ -278,11 +287,24 @@ async def preflight(session: Session) -> str:
             f"{session.server} ({session.origin}) is no Kubernetes API server: {error}"
         ) from error
     if not any(resource.name == "clientintents" for resource in served.resources):
-        raise PermanentInputError(
-            f"ClientIntents is not installed on {session.server} ({session.origin}): "
-            "kubectl apply -f crds/clientintents.yaml"
-        )
+        raise PermanentInputError(await _what_is_missing(session))
     return version.git_version
+
+
+async def _what_is_missing(session: Session) -> str:
+    """Return what to do about a server without v2beta1: other versions of the group are an older CRD's."""
+    where = f"{session.server} ({session.origin})"
+    try:
+        group = msgspec.json.decode(await session.request("GET", INTENTS_GROUP), type=_Group)
+    except (GrapevineError, msgspec.MsgspecError):
+        group = _Group([])
+    versions = ", ".join(each.version for each in group.versions)
+    if not versions or INTENTS_API in (f"{INTENTS_GROUP}/{each.version}" for each in group.versions):
+        return f"ClientIntents is not installed on {where}: kubectl apply -f crds/clientintents.yaml"
+    return (
+        f"ClientIntents v2beta1 is not served on {where}, but {versions} is, of an older CRD: `grapevine doctor "
+        "--preflight` says what is in the way of replacing it, `grapevine migrate --from-otterize` takes it over"
+    )
 
 
 def _once_a_minute(load: Callable[[Configuration], Awaitable[None]]) -> Callable[[Configuration], Awaitable[None]]:
