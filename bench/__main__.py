@@ -4,7 +4,7 @@ import argparse
 import importlib
 import sys
 
-from bench.page import PAGE, describe_machine, record
+from bench.figures import PAGE, describe_machine, record
 
 PARTS = {
     "capture": "Capture, from a file",
@@ -13,6 +13,7 @@ PARTS = {
     "live": "Capture, on a node under load",
     "plan": "Plan, in memory",
     "layout": "The map, as it is drawn",
+    "page": "The map, in a browser",
     "otlp": "Telemetry, to a collector on loopback",
     "operator": "Operator, on a real API server",
     "writes": "Operator, what it asks of the API server",

@@ -21,7 +21,7 @@ from tests.support.eventually import eventually
 from tests.support.node import GATEWAY, Node, NodeError
 
 from bench import load, usage
-from bench.page import describe_python
+from bench.figures import describe_python
 from bench.rig import SETTLE_S, Rig, has_begun, has_sender, open_rig, require_tools
 from bench.tally import Sums
 

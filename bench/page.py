@@ -1,73 +1,119 @@
-"""docs/reference/benchmarks.md: one section a part, each with the machine and the day it was measured on."""
+"""The map's page in headless Chromium, from the operator's own server: until it is painted, frames, choices.
 
-import os
-import platform
-import re
-import subprocess
-import sys
+The server answers in this process, the browser draws without a graphics card: a person's machine is faster. Needs
+Chromium.
+"""
+
+import asyncio
+import math
+import tempfile
 import time
-from collections.abc import Iterable
+from collections.abc import Iterator
+from itertools import count
 from pathlib import Path
-from typing import Final
 
-PAGE: Final = Path(__file__).parents[1] / "docs" / "reference" / "benchmarks.md"
-_LOOP: Final = """
-import platform, time
-def turn(number):
-    data, get, put = bytes(range(200)), {}.get, {}.setdefault
-    for _ in range(number):
-        key = data[20:24] + data[40:90]; get(key); put(key, data.find(90, 40, 150))
-def measure():
-    start = time.thread_time()
-    turn(10_000)
-    return time.thread_time() - start
-print(platform.python_version(), min(measure() for _ in range(50)) * 1e5)
+from tests.support.browser import Page, browsing
+from tests.support.web import FixedMap, NoViews, an_api, served
+
+from bench.layout import random_map
+from grapevine.view.selection import MAX_NODES
+from grapevine.view.servicemap import ServiceMap
+
+_MAPS = (
+    ("1,000 workloads, 5,000 calls, drawn by namespace", random_map(1_000, 5_000)),
+    (f"{MAX_NODES} workloads, 3,000 calls, each drawn", random_map(MAX_NODES, 3_000)),
+)
+_TIMES = 5
+_MOVES_S = 2.0
+
+_PAINTED = """
+new MutationObserver((_, observer) => {
+  if (!document.querySelector(".node") || document.body.ariaBusy) return;
+  observer.disconnect();
+  requestAnimationFrame(() => setTimeout(() => (window.paintedMs = performance.now())));
+}).observe(document, { subtree: true, childList: true, attributes: true });
 """
-_INTRO: Final = """\
-# Benchmarks
-
-Written by `make bench ARGS=--record`, and `make soak`, `make fuzz`, `make oracle` with the same; each part runs alone
-as `make bench ARGS=NAME`. Machines are shared and noisy: compare figures of one section only. Bounds: DESIGN §5.
-`make bench ARGS='live --python /usr/bin/python3'` measures capture on another interpreter than the one of `.venv`.
+"""Runs before the page's own: `paintedMs` is after the first frame that has the map, since the navigation began."""
+_COUNT = """
+(() => {
+  const counted = (window.counted = { frames: 0, sinceMs: performance.now() });
+  const count = () => void (counted.frames++, window.counted === counted && requestAnimationFrame(count));
+  requestAnimationFrame(count);
+})()
 """
+_COUNTED = "(({ frames, sinceMs }) => frames / (performance.now() - sinceMs) * 1000)(window.counted)"
+"""Frames a second since `_COUNT`; a screen has 60 at most."""
+_CHOSEN = """
+(async () => {
+  const box = document.querySelector("#namespaces input:not(:checked)") ?? document.querySelector("#namespaces input");
+  const start = performance.now();
+  box.click();
+  await new Promise((resolve) => {
+    new MutationObserver((_, observer) => {
+      if (document.body.ariaBusy) return;
+      observer.disconnect();
+      requestAnimationFrame(() => setTimeout(resolve));
+    }).observe(document.body, { attributes: true, attributeFilter: ["aria-busy"] });
+  });
+  return performance.now() - start;
+})()
+"""
+"""Milliseconds from a choice of a namespace until the part of the map is painted."""
 
 
-def record(name: str, title: str, figures: Iterable[tuple[str, str]]) -> None:
-    """Write a part's section, in the place of its last one or at the end; the others stay."""
-    rows = [f"| {label} | {figure} |" for label, figure in figures]
-    section = "\n".join([f"## {title} (`{name}`)", "", describe_machine(), "", "| what | figure |", "|---|---|", *rows])
-    sections = {_name(old): old for old in _sections()} | {name: section}
-    PAGE.write_text("\n\n".join([_INTRO.rstrip(), *sections.values()]) + "\n", encoding="utf-8")
+def run() -> list[tuple[str, str]]:
+    """Return what each map takes."""
+    return [figure for name, found in _MAPS for figure in asyncio.run(_measure(name, found))]
 
 
-def describe_machine() -> str:
-    """Return one line: date, processor, cores, memory, kernel, Python and how fast it is here."""
-    info = Path("/proc/cpuinfo")
-    lines = info.read_text().splitlines() if info.exists() else []
-    cpu = next((line.partition(": ")[2] for line in lines if line.startswith("model name")), platform.machine())
-    memory_gib = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
-    return (
-        f"{time.strftime('%Y-%m-%d')}: {os.cpu_count()} cores of {cpu}, {memory_gib:.0f} GiB, "
-        f"Linux {platform.release()}, {describe_python(sys.executable)}."
-    )
+async def _measure(name: str, found: ServiceMap) -> list[tuple[str, str]]:
+    shown = FixedMap(found)
+    with tempfile.TemporaryDirectory() as directory, served(lambda: an_api(NoViews(), maps=shown)) as url:
+        async with browsing(Path(directory)) as page:
+            await page.look(width=1400, height=900)
+            await page.send("Page.addScriptToEvaluateOnNewDocument", source=_PAINTED)
+            painted = [await _painted_ms(page, f"{url}/") for _ in range(_TIMES)]
+            rates = {kind: [await _rate(page, kind) for _ in range(3)] for kind in ("pan", "zoom")}
+            chosen = []
+            for _ in range(_TIMES):
+                await _painted_ms(page, f"{url}/")
+                chosen.append(float(await page.run(_CHOSEN)))
+            assert page.errors == []
+    return list(_figures(name, painted, rates, chosen))
 
 
-def describe_python(path: str) -> str:
-    """Return an interpreter's version and what a little of what capture does takes in it.
-
-    The latter says how it was built (with the compiler's profile, as those of distributions and images are, or without)
-    and how busy the machine is.
-    """
-    done = subprocess.run([path, "-c", _LOOP], capture_output=True, text=True, check=True)
-    version, loop_ns = done.stdout.split()
-    return f"Python {version} (a loop over slices and a dict: {float(loop_ns):.0f} ns a turn)"
-
-
-def _sections() -> list[str]:
-    text = PAGE.read_text(encoding="utf-8") if PAGE.exists() else ""
-    return [section.rstrip() for section in re.split(r"^(?=## )", text, flags=re.MULTILINE)[1:]]
+def _figures(
+    name: str, painted: list[float], rates: dict[str, list[float]], chosen: list[float]
+) -> Iterator[tuple[str, str]]:
+    yield f"{name}: until it is painted, with an empty cache", f"{painted[0]:.0f} ms"
+    yield f"{name}: painted again, best of {_TIMES}", f"{min(painted):.0f} ms"
+    for kind, found in rates.items():
+        yield f"{name}: {kind}, frames a second (60 at most)", f"{max(found):.0f}"
+    yield f"{name}: from the choice of a namespace until it is painted, median", f"{sorted(chosen)[_TIMES // 2]:.0f} ms"
 
 
-def _name(section: str) -> str:
-    """Return the name in a section's title, between backticks."""
-    return section.partition("\n")[0].split("`")[1]
+async def _painted_ms(page: Page, url: str) -> float:
+    await page.open(url)
+    await page.until("window.paintedMs")
+    return float(await page.run("window.paintedMs"))
+
+
+async def _rate(page: Page, kind: str) -> float:
+    """Return frames a second while a person drags the map, or turns the wheel over it."""
+    at = {"x": 500, "y": 350}
+    if kind == "pan":
+        await page.send("Input.dispatchMouseEvent", type="mousePressed", button="left", clickCount=1, **at)
+    await page.run(_COUNT)
+    until = time.monotonic() + _MOVES_S
+    for number in count():
+        if kind == "pan":
+            to = {"x": 500 + 100 * math.sin(number / 10), "y": 350 + 50 * math.cos(number / 10)}
+            await page.send("Input.dispatchMouseEvent", type="mouseMoved", button="left", buttons=1, **to)
+        else:
+            turn = -40 if number % 40 < 20 else 40
+            await page.send("Input.dispatchMouseEvent", type="mouseWheel", deltaX=0, deltaY=turn, **at)
+        if time.monotonic() > until:
+            break
+    rate = float(await page.run(_COUNTED))
+    await page.send("Input.dispatchMouseEvent", type="mouseReleased", button="left", clickCount=1, **at)
+    return rate

@@ -9,7 +9,7 @@ from tests.support.coredns import CoreDnsError
 from tests.support.node import NodeError
 
 from bench import soak_capture, soak_chaos
-from bench.page import record
+from bench.figures import record
 
 PARTS = ("capture", "chaos")
 

@@ -15,7 +15,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Final
 
-from bench.page import record
+from bench.figures import record
 from tests.fuzz.targets import TARGETS, run
 
 ROOT: Final = Path(__file__).parents[2]

@@ -4,7 +4,7 @@ import argparse
 import sys
 import time
 
-from bench.page import record
+from bench.figures import record
 from tests.oracle.judge import Verdict, judge
 from tests.oracle.world import make_world
 
