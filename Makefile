@@ -67,6 +67,10 @@ coredns: ## Build CoreDNS for the tests into the user's cache (2.5 min, once)
 helm: ## Build Helm for the chart's tests into the user's cache (1.5 min, once)
 	@tests/support/build-helm.sh
 
+.PHONY: axe
+axe: init ## Get axe-core for the browser tests into the user's cache (5 s, once)
+	@PYTHON=$(BIN)/python tests/support/get-axe.sh || echo "make: no axe-core: its tests will skip"
+
 # --- What a person wants
 
 IMAGE := PYTHON=$(BIN)/python deploy/image/build.sh
@@ -96,7 +100,7 @@ demo: $(VENV)/.runtime ## Map the recorded shop from its capture: no cluster, no
 	@$(BIN)/grapevine run --pcap $(SHOP)/capture.pcap --cluster $(SHOP)/cluster.json --pod-events $(SHOP)/pod-events.jsonl --out $(DEMO_OUT) $(ARGS)
 
 .PHONY: test
-test: init control-plane coredns helm $(VENV)/.collector ## Run every test, on a real etcd, kube-apiserver and CoreDNS (ARGS="-k name" for some)
+test: init control-plane coredns helm axe $(VENV)/.collector ## Run every test, on a real etcd, kube-apiserver and CoreDNS (ARGS="-k name" for some)
 	@GRAPEVINE_REQUIRE_CONTROL_PLANE=1 $(BIN)/python -m pytest $(ARGS)
 
 .PHONY: test-unit
@@ -104,7 +108,7 @@ test-unit: init ## Run the tests that need no control plane, no root and no netw
 	@$(BIN)/python -m pytest -m "not integration and not root and not cluster" $(ARGS)
 
 .PHONY: test-integration
-test-integration: init control-plane coredns helm $(VENV)/.collector ## Run the tests that need a real kube-apiserver or CoreDNS
+test-integration: init control-plane coredns helm axe $(VENV)/.collector ## Run the tests that need a real kube-apiserver or CoreDNS
 	@GRAPEVINE_REQUIRE_CONTROL_PLANE=1 $(BIN)/python -m pytest -m integration $(ARGS)
 
 .PHONY: test-cluster
