@@ -10,6 +10,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from bench.layout import random_map
+from tests.support.axe import violations
 from tests.support.browser import Page, browsing
 from tests.support.maps import HOSTILE, a_map, call
 from tests.support.processes import Operator
@@ -107,6 +108,8 @@ async def test_shows_the_shop_and_what_is_known_of_it(heard_shop: Operator, page
     await page.until("document.querySelector('#panel .asked')")
     said = await text_of(page, "#panel")
     assert "75 % sure: " in said
+    assert "cart.orders.svc.cluster.local looked up" in said
+    assert await page.run("document.querySelectorAll('.timeline svg .hollow').length") >= 1
     assert "cart" in said
     assert {"node": [CHECKOUT], "to": ["orders/Deployment/cart"]} == await query(page)
 
@@ -139,6 +142,19 @@ async def test_every_choice_is_in_the_address_and_back_takes_it_back(heard_shop:
     assert sorted(targets) == targets
     assert {"outside": ["1"], "sort": ["target"]} == await query(page)
 
+    await page.click("#clear")
+    await page.until("document.querySelectorAll('.node').length == 21")
+    await page.click("#kinds summary")
+    await page.click("#kinds input[value=CronJob]")
+    await page.until("document.querySelectorAll('.node').length < 21")
+    assert {"batch/CronJob/report"} == {each for each in await nodes(page) if "/CronJob/" in each}
+    assert "Kind: CronJob" == await text_of(page, "#kinds summary")
+    await page.run("document.getElementById('new').value = '1h'")
+    await page.run("document.getElementById('new').dispatchEvent(new Event('change'))")
+    await page.until("!document.getElementById('empty').hidden")
+    assert {"kind": ["CronJob"], "new": ["1h"], "sort": ["target"]} == await query(page)
+    assert "Nothing in the map is so" in await text_of(page, "#empty")
+
 
 async def test_is_reached_by_keys_alone(heard_shop: Operator, page: Page) -> None:
     await drawn(page, heard_shop.api_url)
@@ -161,9 +177,9 @@ async def test_is_reached_by_keys_alone(heard_shop: Operator, page: Page) -> Non
     await page.until("document.querySelector('#panel h2').innerText == 'worker'")
     await page.key("Escape")
     await page.until("document.querySelector('#panel').hidden")
-    before = await page.run("document.getElementById('drawn').getAttribute('transform')")
+    before = await page.run("document.getElementById('drawn').style.transform")
     await page.key("+")
-    await page.until(f"document.getElementById('drawn').getAttribute('transform') != {json.dumps(before)}")
+    await page.until(f"document.getElementById('drawn').style.transform != {json.dumps(before)}")
     await page.until("location.search.includes('view=')")
 
 
@@ -177,6 +193,8 @@ async def test_fits_every_screen(scheme: str, heard_shop: Operator, page: Page) 
 
         assert await page.run("document.documentElement.scrollWidth <= innerWidth"), name
         controls = "[...document.querySelectorAll('button, select, summary')]"
+        if name != "tablet":
+            assert await violations(page) == [], name
         small = f"{controls}.filter((each) => each.offsetParent && each.offsetHeight < 24)"
         assert await page.run(f"{small}.map((each) => each.outerHTML)") == [], name
     await page.look(width=1000, height=1400, scheme=scheme, media="print")

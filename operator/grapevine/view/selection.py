@@ -26,6 +26,11 @@ class Part:
     """These nodes, with all that leads to them and from them in `depth` calls."""
     depth: int = 1
     since_ms: int = 0
+    """Seen at or after."""
+    new_since_ms: int = 0
+    """Seen for the first time at or after."""
+    kinds: frozenset[str] = frozenset()
+    """Links with an end of one of these kinds, `kind_of` it; empty for all."""
     min_confidence: int = 0
     states: frozenset[str] = frozenset()
     """Empty for all."""
@@ -116,6 +121,11 @@ def _matches(pattern: WorkloadPattern, ref: NodeRef) -> bool:
     )
 
 
+def kind_of(ref: NodeRef) -> str:
+    """Return what a node is chosen by as its kind: a workload that an annotation names has none of its own."""
+    return ref.kind or "workload"
+
+
 def join_outside(found: ServiceMap, most: int = MAX_OUTSIDE) -> ServiceMap:
     """Return the map with all that is outside as one node, where that is more than `most` names."""
     outside = [node.ref for node in found.nodes if node.ref.is_outside]
@@ -165,7 +175,9 @@ def _is_in(link: Link, part: Part) -> bool:
     ends = (link.client, link.target)
     return (
         (not part.namespaces or any(ref.namespace in part.namespaces for ref in ends))
+        and (not part.kinds or any(kind_of(ref) in part.kinds for ref in ends))
         and link.last_ms >= part.since_ms
+        and (not part.new_since_ms or link.first_ms >= part.new_since_ms)
         and link.confidence >= part.min_confidence
         and (not part.states or link.state in part.states)
         and (not part.lines or line_of(link) in part.lines)

@@ -7,7 +7,8 @@ docs/reference/openapi.yaml describes all of it, and a test asks by that descrip
 
 import asyncio
 from collections import Counter
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from functools import partial
 from typing import Protocol
 
 import msgspec
@@ -15,11 +16,10 @@ from aiohttp import web
 
 from grapevine.model.errors import RetryableError
 from grapevine.model.metric import Metric
-from grapevine.view.layout import lay_out
 from grapevine.view.reach import MAX_DEPTH, Blast, Cause, blast
-from grapevine.view.selection import MAX_NODES, MAX_OUTSIDE, drawable, part_of
-from grapevine.view.servicemap import ServiceMap
-from grapevine.view.table import to_csv
+from grapevine.view.selection import MAX_NODES, MAX_OUTSIDE, drawable, kind_of, part_of
+from grapevine.view.servicemap import Link, Relation, ServiceMap
+from grapevine.view.table import SORTED_BY, sorted_links, to_csv
 from grapevine.view.wire import blast_fields, graph_fields, link_fields, ref_fields
 from grapevine.web.difference import difference
 from grapevine.web.part import (
@@ -30,6 +30,7 @@ from grapevine.web.part import (
     node_of_query,
     part_of_query,
 )
+from grapevine.web.places import Places
 from grapevine.web.query import BadQueryError, count_of, text_of
 from grapevine.web.tagged import tagged
 
@@ -37,6 +38,8 @@ MAX_EDGES = 2_000
 """Links of one page of the table."""
 MAX_ROWS = 50_000
 """Links of a CSV file."""
+MAX_CHOICES = 500
+"""Namespaces and kinds that can be chosen, of each."""
 MAX_FOUND = 50
 MAX_REACHED = 500
 MAX_CHAIN_LINKS = 10_000
@@ -67,21 +70,29 @@ class Maps(Protocol):
 Answer = Callable[[ServiceMap, Mapping[str, str]], bytes]
 
 
-def graph(whole: ServiceMap, query: Mapping[str, str]) -> bytes:
-    """Answer `/api/v1/graph`."""
+def graph(whole: ServiceMap, query: Mapping[str, str], places: Places) -> bytes:
+    """Answer `/api/v1/graph`; what stood somewhere in the answer before stays there, as far as can be."""
     part = part_of(whole, part_of_query(query, whole))
     drawn = drawable(part, most_outside=MAX_NODES if flag_of(query, "expand") else MAX_OUTSIDE)
     if len(drawn.nodes) > MAX_NODES or len(drawn.links) > MAX_ROWS:
         raise BadQueryError("the map is too large to be drawn: ask for a namespace or a focus")
-    return msgspec.json.encode(graph_fields(drawn, lay_out(drawn)))
+    fields = graph_fields(drawn, places.lay_out(query, drawn))
+    return msgspec.json.encode({**fields, "choices": _choices(whole)})
 
 
 def edges(whole: ServiceMap, query: Mapping[str, str]) -> bytes:
     """Answer `/api/v1/edges`."""
-    found = part_of(whole, part_of_query(query, whole))
+    links: Sequence[Link] = part_of(whole, part_of_query(query, whole)).links
     start, number = count_of(query, "offset", MAX_ROWS), count_of(query, "limit", MAX_EDGES, MAX_EDGES)
-    page = found.links[start : start + number]
-    return msgspec.json.encode({"total": len(found.links), "links": [link_fields(link) for link in page]})
+    sort = text_of(query, "sort", needed=False)
+    if sort.removeprefix("-") not in {"", *SORTED_BY}:
+        raise BadQueryError(f"sort: give one of {', '.join(SORTED_BY)}, with - in front the other way around")
+    if flag_of(query, "calls"):
+        links = [link for link in links if link.relation is Relation.CALLS]
+    if sort:
+        links = sorted_links(links, sort.removeprefix("-"), is_reverse=sort.startswith("-"))
+    page = links[start : start + number]
+    return msgspec.json.encode({"total": len(links), "links": [link_fields(link) for link in page]})
 
 
 def edges_csv(whole: ServiceMap, query: Mapping[str, str]) -> bytes:
@@ -111,7 +122,6 @@ def blast_radius(whole: ServiceMap, query: Mapping[str, str]) -> bytes:
 
 
 ANSWERS: Mapping[str, tuple[Answer, str]] = {
-    "/api/v1/graph": (graph, _JSON),
     "/api/v1/edges": (edges, _JSON),
     "/api/v1/edges.csv": (edges_csv, _CSV),
     "/api/v1/search": (search, _JSON),
@@ -127,6 +137,7 @@ class GraphAnswers:
     def __init__(self, maps: Maps) -> None:
         self.maps = maps
         self._at_once = asyncio.Semaphore(MAX_AT_ONCE)
+        self._places = Places()
         self._waiting = 0
         self._refused: Counter[str] = Counter()
 
@@ -141,7 +152,11 @@ class GraphAnswers:
 
     def routes(self) -> Mapping[str, Callable[[web.Request], Awaitable[web.Response]]]:
         """Return what answers each path."""
-        return {path: self._handler(*of) for path, of in ANSWERS.items()} | {"/api/v1/intents": self._intents}
+        answers: dict[str, tuple[Answer, str]] = {
+            **ANSWERS,
+            "/api/v1/graph": (partial(graph, places=self._places), _JSON),
+        }
+        return {path: self._handler(*of) for path, of in answers.items()} | {"/api/v1/intents": self._intents}
 
     def _handler(self, answer: Answer, content_type: str) -> Callable[[web.Request], Awaitable[web.Response]]:
         async def handle(request: web.Request) -> web.Response:
@@ -195,6 +210,13 @@ def _retrieved(task: "asyncio.Task[bytes]") -> None:
     """Take note of a failure that nobody waits for any more."""
     if not task.cancelled():
         task.exception()
+
+
+def _choices(whole: ServiceMap) -> Mapping[str, list[str]]:
+    """Return what a part can be chosen by."""
+    namespaces = {node.ref.namespace for node in whole.nodes if not node.ref.is_outside}
+    kinds = {kind_of(node.ref) for node in whole.nodes}
+    return {"namespaces": sorted(namespaces)[:MAX_CHOICES], "kinds": sorted(kinds)[:MAX_CHOICES]}
 
 
 def _surest(found: Blast) -> Blast:

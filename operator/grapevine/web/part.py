@@ -34,6 +34,8 @@ def part_of_query(query: Mapping[str, str], whole: ServiceMap) -> Part:
         focus=_named(query, "focus", whole) if text_of(query, "focus", needed=False) else (),
         depth=depth_of(query, 1),
         since_ms=moment_of(query, "since_ms"),
+        new_since_ms=moment_of(query, "new_since_ms"),
+        kinds=frozenset(_listed(query, "kind")),
         min_confidence=confidence_of(query),
         states=states,
         lines=lines,

@@ -4,6 +4,7 @@ import asyncio
 import csv
 import io
 import json
+import math
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from typing import Any
@@ -14,7 +15,9 @@ from bench.layout import random_map
 from tests.support.maps import a_map, behind, call
 from tests.support.web import FixedMap, NoViews, an_api
 
+from grapevine.view.layout import lay_out
 from grapevine.view.servicemap import ServiceMap
+from grapevine.view.wire import graph_fields
 from grapevine.web import changes, graph
 from grapevine.web.api import ApiServer
 from grapevine.web.graph import GraphAnswers
@@ -81,6 +84,12 @@ async def test_the_graph_comes_with_its_places(server: ApiServer) -> None:
         ({"outside": "1"}, {"front/Deployment/web → /Domain/cdn.example.net"}),
         ({"confidence": "90"}, {"front/Deployment/web → orders/Deployment/cart"}),
         ({"state": "stale"}, {"orders/Deployment/cart → orders/Deployment/redis"}),
+        (
+            {"kind": "Service"},
+            {"orders/Deployment/cart → pay/Service/pay", "pay/Service/pay → pay/Deployment/v1"},
+        ),
+        ({"kind": "Domain,CronJob"}, {"front/Deployment/web → /Domain/cdn.example.net"}),
+        ({"new_since_ms": "1001"}, set()),
         ({"line": "solid"}, {"front/Deployment/web → orders/Deployment/cart"}),
         ({"focus": "orders/Deployment/redis"}, {"orders/Deployment/cart → orders/Deployment/redis"}),
         ({"focus": "/Domain/cdn.example.net", "depth": "3"}, {"front/Deployment/web → /Domain/cdn.example.net"}),
@@ -105,6 +114,44 @@ async def test_the_table_comes_in_pages(server: ApiServer) -> None:
 
     assert (5, 2, 3) == (first["total"], len(first["links"]), len(rest["links"]))
     assert ends(first) | ends(rest) == ends(await fields(server, "edges"))
+
+
+async def test_the_table_comes_in_the_order_asked_for(server: ApiServer) -> None:
+    surest = await fields(server, "edges", sort="sure", calls="1")
+    by_target = await fields(server, "edges", sort="-target", calls="1")
+
+    assert (4, 95) == (surest["total"], surest["links"][0]["confidence"])
+    assert ["pay", "redis", "cart", "cdn.example.net"] == [link["target"].split("/")[2] for link in by_target["links"]]
+    assert 400 == (await ask(server, "edges", sort="age"))[0]
+
+
+async def test_says_what_can_be_chosen_whatever_the_part(server: ApiServer) -> None:
+    answer = await fields(server, "graph", namespace="pay")
+
+    assert {"namespaces": ["front", "orders", "pay"], "kinds": ["Deployment", "Domain", "Service"]} == answer["choices"]
+
+
+async def test_a_small_change_moves_little_and_who_looks_again_sees_the_same(server: ApiServer, maps: FixedMap) -> None:
+    whole = random_map(300, 700)
+    maps.put(whole)
+    before = await fields(server, "graph")
+    again = await fields(server, "graph")
+    new = [call("team-001/a-new-one", f"{node.ref.namespace}/{node.ref.name}") for node in whole.nodes[40:44]]
+    grown = a_map(*whole.links, *new, nodes=whole.nodes)
+    maps.put(grown)
+    after = await fields(server, "graph")
+    anew = graph_fields(grown, lay_out(grown))
+
+    assert before == again
+    assert moved(before, after) < moved(before, anew) / 3
+    assert moved(before, after) < 0.02
+
+
+def moved(before: dict[str, Any], after: dict[str, Any]) -> float:
+    """Return how far nodes moved on average, as a part of the picture's diagonal."""
+    places = {node["id"]: (node["x"], node["y"]) for node in after["nodes"]}
+    ways = [math.dist((node["x"], node["y"]), places[node["id"]]) for node in before["nodes"]]
+    return sum(ways) / len(ways) / math.hypot(before["width"], before["height"])
 
 
 async def test_who_has_it_already_is_told_so(server: ApiServer, maps: FixedMap) -> None:

@@ -11,6 +11,14 @@ const RIGHT = 14;
 
 /** Put a graph into an element in place of what was there. */
 export function draw(into, graph) {
+  // What a link says is made when somebody points to it: thousands of texts would take as long as the drawing.
+  const said = new Map(graph.links.map((link) => [keyOf(link), link]));
+  into.onpointerover = (event) => {
+    const element = event.target.closest(".link:not([data-said])");
+    if (!element) return;
+    element.dataset.said = "";
+    element.prepend(svg("title", {}, visible(linkWords(said.get(keyOf(element.dataset))))));
+  };
   const hues = new Map(graph.nodes.map((node) => [node.id, hue(node)]));
   const spaces = new Map(graph.nodes.map((node) => [node.namespace, hue(node)]));
   // Solid lines last: what was seen is not covered by what is likely.
@@ -59,6 +67,10 @@ export function nearest(nodes, from, key) {
   return best;
 }
 
+function keyOf({ client, target }) {
+  return JSON.stringify([client, target]);
+}
+
 function hue(node) {
   return node.hue === null ? "hue-outside" : `hue-${node.hue}`;
 }
@@ -84,7 +96,6 @@ function line(link, colour) {
   return svg(
     "g",
     { class: `link ${colour}${faded}`, "data-client": link.client, "data-target": link.target },
-    svg("title", {}, visible(linkWords(link))),
     svg("path", { class: "grip", d: path }),
     svg("path", { class: `line-${link.line}`, d: path, "stroke-width": width.toFixed(2) }),
     link.relation === "behind" ? null : head(link),

@@ -18,14 +18,14 @@ const drawn = byId("drawn");
 
 let state = read(location.search);
 let graph = { nodes: [], links: [], islands: [], notes: [] };
-let namespaces = [];
+let choices = { namespaces: [], kinds: [] };
 let turn = 0;
 let again = 0;
 
 const viewport = new Viewport(picture, drawn, () => later(keepPlace));
 const menus = new Menus((choice) => go({ ...choice, view: "" }));
 const panel = new Panel(byId("panel"), { choose, focus, open, close: () => choose("", "") });
-const table = new Table(byId("table"), byId("calls-said"), (sort) => go({ sort }), (link) => choose(link.client, link.target));
+const table = new Table(byId("table"), byId("calls-said"), (sort) => go({ sort }), (link) => choose(link.client, link.target), () => show(false));
 const search = new Search((node) => go({ ...everything(state), focus: node.id, node: node.id, to: "", view: "" }), (text) => go({ search: text, view: "" }));
 
 /** Go to another state, which Back leads away from again. */
@@ -61,23 +61,20 @@ async function show(isOther) {
   try {
     const drawing = new URLSearchParams(query);
     if (state.expand) drawing.set("expand", "1");
-    const [found, edges, whole] = await Promise.all([
-      ask("graph", drawing),
-      ask("edges", query),
-      part ? ask("graph", {}) : null,
-    ]);
+    const lines = { ...Object.fromEntries(query), ...table.query(state.sort, part) };
+    const [found, edges] = await Promise.all([ask("graph", drawing), ask("edges", lines)]);
     if (mine !== turn) return;
-    namespaces = [...new Set((whole ?? found).nodes.map((node) => node.namespace).filter(Boolean))];
+    choices = found.choices;
     showGraph(found, isOther);
-    table.show({ ...edges, ...pick("sort", "node", "to"), part });
-    menus.show(state, namespaces, state.focus && words(refOf(state.focus)));
+    table.show({ ...edges, ...pick("sort", "node", "to") });
+    menus.show(state, choices, state.focus && words(refOf(state.focus)));
     say("");
     if (!found.nodes.length) await explainEmpty(byId("empty"), Boolean(part), () => go({ ...everything(state), view: "" }));
     else byId("empty").hidden = true;
-    await panel.show(state.node, state.to);
+    await panel.show(state.node, state.to, found.last_ms);
   } catch (error) {
     if (mine !== turn) return;
-    menus.show(state, namespaces, state.focus && words(refOf(state.focus)));
+    menus.show(state, choices, state.focus && words(refOf(state.focus)));
     say(error.message);
     if (!(error instanceof Problem)) throw error;
     if (error.status !== 400 && error.status !== 404) again = setTimeout(() => show(false), AGAIN_MS);

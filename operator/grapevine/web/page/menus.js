@@ -1,9 +1,10 @@
 /** What can be chosen above the map. Each choice is in the state, and so in the address. */
 
 import { html, name } from "./element.js";
-import { LINES, STATES } from "./words.js";
+import { partQuery } from "./state.js";
+import { KINDS, LINES, STATES } from "./words.js";
 
-const MAX_NAMESPACES = 500;
+const TEXTS = ["since", "new"];
 const byId = (id) => document.getElementById(id);
 
 export class Menus {
@@ -11,28 +12,29 @@ export class Menus {
   constructor(onChoice) {
     this.onChoice = onChoice;
     this.namespaces = [];
-    for (const key of ["confidence", "since", "depth"]) {
-      byId(key).addEventListener("change", (event) => onChoice({ [key]: key === "since" ? event.target.value : Number(event.target.value) || 1 }));
+    for (const key of ["confidence", "since", "new", "depth"]) {
+      byId(key).addEventListener("change", (event) => onChoice({ [key]: TEXTS.includes(key) ? event.target.value : Number(event.target.value) || 1 }));
     }
     byId("outside").addEventListener("change", (event) => onChoice({ outside: event.target.checked }));
     document.addEventListener("click", (event) => close(event.target));
     document.addEventListener("keydown", (event) => event.key === "Escape" && close(document.body));
   }
 
-  /** Show what is chosen, of these namespaces. */
-  show(state, namespaces, focused) {
-    const all = [...new Set([...namespaces, ...state.namespace])].sort().slice(0, MAX_NAMESPACES);
-    this.#choices("namespaces", "namespace", state.namespace, all.map((each) => [each, each]));
+  /** Show what is chosen, of these namespaces and kinds. */
+  show(state, { namespaces, kinds }, focused) {
+    for (const [id, key, all] of [["namespaces", "namespace", namespaces], ["kinds", "kind", kinds]]) {
+      const each = [...new Set([...all, ...state[key]])].sort();
+      this.#choices(id, key, state[key], each.map((value) => [value, KINDS[value] ?? value]));
+    }
     this.#choices("lines", "line", state.line, Object.entries(LINES));
     this.#choices("states", "state", state.state, Object.entries(STATES));
     choose(byId("confidence"), String(state.confidence));
-    byId("since").value = state.since;
+    for (const key of TEXTS) byId(key).value = state[key];
     byId("outside").checked = state.outside;
     byId("focus").hidden = !state.focus;
     byId("focus-name").replaceChildren("around ", name(focused));
     byId("depth").value = state.depth;
-    const { namespace, line, state: states, confidence, since, outside, focus, search } = state;
-    byId("clear").hidden = ![namespace.length, line.length, states.length, confidence, since, outside, focus, search].some(Boolean);
+    byId("clear").hidden = !String(partQuery(state, 0));
   }
 
   #choices(id, key, chosen, all) {

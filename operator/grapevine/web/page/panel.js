@@ -2,6 +2,7 @@
 
 import { ask, askText } from "./api.js";
 import { button, html, name, visible } from "./element.js";
+import { timeline } from "./timeline.js";
 import { LINES, linkWords, number, refOf, time, words } from "./words.js";
 
 const MOST = 100;
@@ -21,8 +22,9 @@ export class Panel {
     this.turn = 0;
   }
 
-  /** Show a node, the call from it `to` another, or nothing. An answer that is late is not shown. */
-  async show(id, to) {
+  /** Show a node, the call from it `to` another, or nothing, of a map that was seen until a time. An answer that is late is not shown. */
+  async show(id, to, untilMs) {
+    this.untilMs = untilMs;
     const turn = ++this.turn;
     const key = id && `${id}\n${to}`;
     const isOther = key !== this.shown;
@@ -164,6 +166,7 @@ export class Panel {
         ["First", `${time(edge.first_ms)} UTC`],
         ["Last", `${time(edge.last_ms)} UTC`],
       ]),
+      timeline(edge, this.untilMs),
       owners.length > 1 ? html("h3", {}, "Workloads behind it") : "",
       owners.length > 1 ? html("ul", {}, ...owners) : "",
       html("h3", {}, "Names asked for"),

@@ -1,9 +1,10 @@
 /** What is shown, as the page's address says it: a link, Back and a reload show the same. */
 
-const LISTS = ["namespace", "line", "state"];
-const TEXTS = ["focus", "since", "search", "node", "to", "sort", "view"];
+const LISTS = ["namespace", "kind", "line", "state"];
+const SPANS = ["since", "new"];
+const TEXTS = [...SPANS, "focus", "search", "node", "to", "sort", "view"];
 const FLAGS = ["outside", "expand"];
-const SINCE_MS = { "1h": 3_600_000, "24h": 86_400_000, "7d": 604_800_000 };
+const SPAN_MS = { "1h": 3_600_000, "24h": 86_400_000, "7d": 604_800_000 };
 const MAX_DEPTH = 100;
 
 /** Return what an address says. What is not understood is left out; the server says what it refuses. */
@@ -13,14 +14,14 @@ export function read(text) {
   for (const key of LISTS) state[key] = (query.get(key) ?? "").split(",").filter(Boolean);
   for (const key of TEXTS) state[key] = query.get(key) ?? "";
   for (const key of FLAGS) state[key] = query.get(key) === "1";
-  if (!Object.hasOwn(SINCE_MS, state.since)) state.since = "";
+  for (const key of SPANS) if (!Object.hasOwn(SPAN_MS, state[key])) state[key] = "";
   return state;
 }
 
 /** Return the address of a state, with what is not as by default alone. */
 export function write(state) {
   const query = partQuery(state, null);
-  for (const key of ["since", "node", "to", "sort", "view"]) if (state[key]) query.set(key, state[key]);
+  for (const key of [...SPANS, "node", "to", "sort", "view"]) if (state[key]) query.set(key, state[key]);
   if (state.expand) query.set("expand", "1");
   return `?${query}`;
 }
@@ -34,8 +35,14 @@ export function partQuery(state, nowMs) {
   if (state.confidence) query.set("confidence", state.confidence);
   if (state.outside) query.set("outside", "1");
   if (state.search) query.set("search", state.search);
-  if (state.since && nowMs !== null) query.set("since_ms", Math.floor((nowMs - SINCE_MS[state.since]) / 60_000) * 60_000);
+  if (nowMs !== null && state.since) query.set("since_ms", momentOf(state.since, nowMs));
+  if (nowMs !== null && state.new) query.set("new_since_ms", momentOf(state.new, nowMs));
   return query;
+}
+
+/** Return the moment a span of time began, in milliseconds since the epoch and in whole minutes. */
+export function momentOf(span, nowMs) {
+  return Math.max(0, Math.floor((nowMs - SPAN_MS[span]) / 60_000) * 60_000);
 }
 
 /** Return a state without any choice of a part. */

@@ -1,4 +1,7 @@
-/** Pan and zoom: by pointer, wheel, two fingers, buttons and keys. */
+/** Pan and zoom: by pointer, wheel, two fingers, buttons and keys.
+
+What is drawn is an image to the browser while it moves (`will-change`), and is drawn anew, sharp, once it rests: a
+frame of a large map would take too long otherwise. */
 
 const LEAST = 0.05;
 const MOST = 4;
@@ -7,6 +10,7 @@ const MARGIN = 16;
 /** Scale below which names cannot be read: a small screen begins with a part. */
 const READABLE = 0.75;
 const NARROW = 700;
+const REST_MS = 200;
 
 export class Viewport {
   /** `onMove` hears of every move by a person. */
@@ -31,6 +35,8 @@ export class Viewport {
   /** Show a drawing of this size: as it was where a person moved it, else from the beginning. */
   show(size) {
     this.size = size;
+    this.drawn.setAttribute("width", size.width);
+    this.drawn.setAttribute("height", size.height);
     if (!this.isMoved) this.begin();
   }
 
@@ -102,13 +108,16 @@ export class Viewport {
 
   #move(place) {
     this.isMoved = true;
+    this.drawn.classList.add("moving");
+    clearTimeout(this.rest);
+    this.rest = setTimeout(() => this.drawn.classList.remove("moving"), REST_MS);
     this.#set(place);
     this.onMove();
   }
 
   #set(place) {
     this.place = place;
-    this.drawn.setAttribute("transform", `translate(${place.x} ${place.y}) scale(${place.scale})`);
+    this.drawn.style.transform = `translate(${place.x}px, ${place.y}px) scale(${place.scale})`;
   }
 
   #wheel(event) {
@@ -144,12 +153,12 @@ export class Viewport {
   }
 
   #print() {
-    this.picture.setAttribute("viewBox", `0 0 ${this.size.width} ${this.size.height}`);
-    this.drawn.removeAttribute("transform");
+    this.drawn.setAttribute("viewBox", `0 0 ${this.size.width} ${this.size.height}`);
+    this.drawn.style.transform = "";
   }
 
   #unprint() {
-    this.picture.removeAttribute("viewBox");
+    this.drawn.removeAttribute("viewBox");
     this.#set(this.place);
   }
 }

@@ -4,6 +4,8 @@ import { visible } from "./element.js";
 
 export const LINES = { solid: "connection seen", dashed: "looked up only" };
 export const STATES = { active: "active", idle: "idle", stale: "stale" };
+/** Kinds that are no kind of Kubernetes. */
+export const KINDS = { Domain: "name outside", workload: "named by an annotation" };
 const FACE = "'DejaVu Sans', Verdana, 'Segoe UI', Helvetica, Arial, sans-serif";
 const MAX_CUT = 8192;
 
