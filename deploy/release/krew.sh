@@ -24,6 +24,7 @@ pip wheel --no-deps --build-constraint constraints.txt --wheel-dir "$out" .
 pip install --only-binary=:all: --no-compile --constraint constraints.txt --target "$out/plugin/lib" \
   "$(echo "$out"/grapevine_operator-*.whl)[operator]"
 install -m 755 deploy/release/kubectl-grapevine "$out/plugin"
+install -m 755 deploy/release/kubectl-grapevine "$out/plugin/kubectl_complete-grapevine"
 install -m 644 LICENSE "$out/plugin"
 echo "$minor" > "$out/plugin/PYTHON"
 tar --create --gzip --file "$out/$archive" --directory "$out/plugin" \

@@ -221,6 +221,13 @@ def test_kubectl_finds_the_plugin_and_gives_it_flags_and_kubeconfig(kubectl: Kub
     assert kubectl.run("grapevine", "list", "--help").startswith("usage: kubectl grapevine list ")
 
 
+def test_kubectl_completes_the_plugins_words_from_the_cluster(kubectl: Kubectl) -> None:
+    namespaces = kubectl.run("__complete", "grapevine", "list", "-n", "o").splitlines()
+    workloads = kubectl.run("__complete", "grapevine", "blast", "orders/c").splitlines()
+
+    assert (["orders"], ["orders/cart", "orders/checkout"]) == (namespaces[:-1], workloads[:-1])
+
+
 def test_kubectl_ends_with_the_plugin_s_exit_code(kubectl: Kubectl, tmp_path: Path) -> None:
     command = [kubectl.binary, "grapevine", "diff", "-n", "orders", str(tmp_path), "cluster:"]
 

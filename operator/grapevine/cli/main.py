@@ -23,6 +23,8 @@ EXIT_INPUT = 2
 EXIT_INTERRUPTED = 130
 EXIT_BROKEN_PIPE = 141
 
+_COMPLETE = "__complete"
+"""What completion scripts call; no command of a person's."""
 _PLUGIN = "kubectl grapevine"
 """How a person calls the script `kubectl-grapevine`, which kubectl finds on PATH."""
 
@@ -97,6 +99,7 @@ _COMMANDS = {
     "watch": _Command("grapevine.cli.watch", "say when a workload reaches something for the first time"),
     "promote": _Command("grapevine.cli.promote", "make discovered ClientIntents yours"),
     "doctor": _Command("grapevine.cli.doctor", "say what is not seen, or what is in the way of the first apply"),
+    "completion": _Command("grapevine.cli.completion", "print what completes commands and flags in a shell"),
     "version": _Command("grapevine.cli.version", "print the version"),
 }
 
@@ -104,6 +107,8 @@ _COMMANDS = {
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command in `argv` (the process's arguments by default) and return the exit code."""
     words = sys.argv[1:] if argv is None else list(argv)
+    if words[:1] == [_COMPLETE]:
+        return _complete(words[1:])
     chosen = next((word for word in words if word in _COMMANDS), None)
     try:
         module = None if chosen is None else _load(chosen)
@@ -125,6 +130,22 @@ def main(argv: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or the flush at exit raises once more
         return EXIT_BROKEN_PIPE
     return code
+
+
+def complete_for_kubectl() -> int:
+    """Run `kubectl_complete-grapevine`, which kubectl calls with the words behind `kubectl grapevine`."""
+    return _complete(sys.argv[1:])
+
+
+def _complete(words: Sequence[str]) -> int:
+    """Print what the last of the words may become; return 0, also where that is nothing."""
+    from grapevine.cli.complete import complete
+    from grapevine.cli.complete_names import outside
+
+    chosen = next((word for word in words[:-1] if word in _COMMANDS), None)
+    parser = _parser(chosen, None if chosen is None else _load(chosen))
+    print("\n".join(complete(parser, words, outside()).lines()))
+    return 0
 
 
 def _load(command: str) -> _CommandModule:

@@ -11,6 +11,8 @@ import pytest
 import yaml
 
 RELEASE = Path(__file__).parents[3] / "deploy" / "release"
+NAMES = ("kubectl-grapevine", "kubectl_complete-grapevine")
+"""Of the plugin, and of what completes its words."""
 MINOR = f"{sys.version_info.major}.{sys.version_info.minor}"
 
 
@@ -33,25 +35,28 @@ def plugin(tmp_path: Path) -> Path:
     """The link on PATH to an unpacked archive whose program tells how it was called."""
     store = tmp_path / "store"
     (store / "lib" / "bin").mkdir(parents=True)
-    shutil.copy(RELEASE / "kubectl-grapevine", store)
+    for name in NAMES:
+        shutil.copy(RELEASE / "kubectl-grapevine", store / name)
     (store / "PYTHON").write_text(f"{MINOR}\n")
     program = (
         "import os, sys; print(os.path.basename(sys.argv[0]), sys.argv[1:], os.environ['PYTHONPATH']); sys.exit(7)"
     )
-    (store / "lib" / "bin" / "kubectl-grapevine").write_text(program)
     (tmp_path / "bin").mkdir()
-    link = tmp_path / "bin" / "kubectl-grapevine"
-    link.symlink_to("../store/kubectl-grapevine")
-    return link
+    for name in NAMES:
+        (store / "lib" / "bin" / name).write_text(program)
+        (tmp_path / "bin" / name).symlink_to(f"../store/{name}")
+    return tmp_path / "bin" / NAMES[0]
 
 
-def test_the_plugin_runs_what_lies_beside_it_and_hands_on_arguments_and_exit_code(plugin: Path) -> None:
+@pytest.mark.parametrize("name", NAMES)
+def test_the_plugin_runs_what_lies_beside_it_and_hands_on_arguments_and_exit_code(plugin: Path, name: str) -> None:
     env = {**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
 
-    done = subprocess.run([plugin, "list", "-n", "a b"], capture_output=True, text=True, check=False, env=env)
+    words = [plugin.with_name(name), "list", "-n", "a b"]
+    done = subprocess.run(words, capture_output=True, text=True, check=False, env=env)
 
     store = plugin.parents[1].resolve() / "store"
-    assert (7, f"kubectl-grapevine ['list', '-n', 'a b'] {store}/lib\n") == (done.returncode, done.stdout)
+    assert (7, f"{name} ['list', '-n', 'a b'] {store}/lib\n") == (done.returncode, done.stdout)
 
 
 def test_without_its_python_the_plugin_says_what_to_install(plugin: Path) -> None:
