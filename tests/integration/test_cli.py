@@ -1,6 +1,7 @@
 """`list`, `export`, `diff` and `convert` against a real API server, as `grapevine …` and as `kubectl grapevine …`."""
 
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -8,11 +9,13 @@ from pathlib import Path
 
 import pytest
 import yaml
-from tests.support.api import Api, Object
+from tests.support.api import MERGE, Api, Object
 from tests.support.controlplane import Binaries, ControlPlane
+from tests.support.eventually import eventually
 from tests.support.golden import GOLDEN, check_golden
 from tests.support.kubectl import Kubectl
 from tests.support.objects import SHOP, install_crd
+from tests.support.processes import GRAPEVINE
 
 from grapevine.cli.main import main
 
@@ -95,6 +98,46 @@ def test_what_was_observed_counts_once_there_is_a_status(api: Api, capsys: pytes
     assert "debug in namespace tools calls:\n  - seen in namespace batch\n" == text
     assert ["tools", "debug", "debug", "Pod", "7"] == row.split()[:5]
     assert ("", "grapevine: No connections found.\n") == (late.out, late.err)
+
+
+def test_a_list_that_is_watched_says_a_client_again_when_its_calls_are_others(api: Api, tmp_path: Path) -> None:
+    def make(name: str, *called: str) -> Object:
+        spec = {"workload": {"name": name}, "targets": [{"service": {"name": each}} for each in called]}
+        metadata = {"name": name, "namespace": "manifests", "labels": {"watched": "yes"}}
+        return {"apiVersion": GROUP_VERSION, "kind": "ClientIntents", "metadata": metadata, "spec": spec}
+
+    def says(file: Path, *expected: str) -> None:
+        assert list(expected) == [line for line in file.read_text().splitlines() if line]
+
+    first = api.create(make("first", "cart.orders"))
+    text, rows = tmp_path / "text", tmp_path / "rows"
+    where = ["list", "--watch", "-n", "manifests", "-l", "watched=yes"]
+    with text.open("w") as one, rows.open("w") as other:
+        watchers = [
+            subprocess.Popen([*GRAPEVINE, *where], stdout=one),
+            subprocess.Popen([*GRAPEVINE, *where, "-o", "name"], stdout=other),
+        ]
+        try:
+            head, name = "first in namespace manifests", "clientintents.k8s.otterize.com/first"
+            so_far = [f"{head} calls:", "  - cart in namespace orders"]
+            eventually(lambda: says(text, *so_far), timeout_s=30)
+            eventually(lambda: says(rows, name), timeout_s=30)
+            for patch in (
+                {"metadata": {"annotations": {"says": "nothing"}}},
+                {"spec": {"targets": [{"service": {"name": "pay"}}]}},
+            ):
+                api.request("PATCH", api.path_of(first), patch, content_type=MERGE)
+            so_far += [f"{head} calls:", "  - pay in namespace manifests"]
+            eventually(lambda: says(text, *so_far), timeout_s=30)
+            eventually(lambda: says(rows, name, name, name), timeout_s=30)
+            api.delete(first)
+            eventually(lambda: says(text, *so_far, f"{head}: its object is gone"), timeout_s=30)
+            eventually(lambda: says(rows, name, name, name, name), timeout_s=30)
+        finally:
+            for watcher in watchers:
+                watcher.send_signal(signal.SIGINT)
+            codes = [watcher.wait(timeout=30) for watcher in watchers]
+    assert [130, 130] == codes
 
 
 def test_a_person_s_object_is_taken_along_on_demand(of_a_person: Object, capsys: pytest.CaptureFixture[str]) -> None:

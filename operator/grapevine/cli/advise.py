@@ -52,5 +52,5 @@ def run(args: argparse.Namespace) -> int:
 
     most, least = top_of(args), percent(args)
     steps = tracing_steps(read_map(args), least)[:most]
-    print_ranking(steps, _COLUMNS, row, tracing_fields, is_json=args.output == "json")
+    print_ranking(args, steps, _COLUMNS, row, tracing_fields)
     return 0

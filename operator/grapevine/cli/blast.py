@@ -4,6 +4,7 @@ import argparse
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from grapevine.cli.forms import TEXT_FORMS, add_form_argument, add_header_argument, as_data, as_names, as_table
 from grapevine.cli.map_source import add_confidence_argument, add_map_source_arguments, percent, read_map
 from grapevine.cli.table import format_table
 from grapevine.model.errors import PermanentInputError
@@ -36,6 +37,8 @@ examples:
   # From a snapshot, for a script
   grapevine blast -f monday.json orders/redis -o json
 """
+_COLUMNS = ("CAUSE", "SURE", "CALLS", "KIND", "WHO", "BY")
+"""Of a table; the last one is of a wide one."""
 _MEANS = {
     "down": "is down: {number} may be hit",
     "compromised": "is taken over: {number} can be reached",
@@ -64,7 +67,8 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     parser.set_defaults(causes=["down", "compromised"])
     parser.add_argument("--depth", type=int, default=_MAX_DEPTH, metavar="N", help="calls away, at most (%(default)s)")
     add_confidence_argument(parser)
-    parser.add_argument("-o", "--output", choices=("text", "json"), default="text", help="form (%(default)s)")
+    add_form_argument(parser, TEXT_FORMS)
+    add_header_argument(parser)
     add_map_source_arguments(parser)
 
 
@@ -75,21 +79,27 @@ def run(args: argparse.Namespace) -> int:
         PermanentInputError: a flag, a file or the cluster cannot be used, or WORKLOAD names nothing or several.
         RetryableError: the API server does not answer.
     """
-    from grapevine.kube.manifests import to_json  # the help needs none of it
-    from grapevine.view.reach import Cause, blast
+    from grapevine.view.reach import Cause, blast  # the help needs none of it
 
     if not 1 <= args.depth <= _MAX_DEPTH:
-        raise PermanentInputError(f"--depth: {args.depth} is not between 1 and {_MAX_DEPTH}")
+        raise PermanentInputError(
+            f"--depth: {args.depth} is not between 1 and {_MAX_DEPTH}: leave it out for as far as calls lead"
+        )
     least = percent(args)
     found = read_map(args)
     root = named(found, args.workload)
     blasts = [blast(found, root, Cause(cause), depth=args.depth, min_confidence=least) for cause in args.causes]
-    if args.output == "json":
+    if args.output in ("json", "yaml"):
         from grapevine.view.wire import blast_fields
 
-        print(to_json([blast_fields(each) for each in blasts]), end="")
+        text = as_data([blast_fields(each) for each in blasts], args.output)
+    elif args.output == "name":
+        text = as_names(each.ref for found in blasts for each in found.reached)
+    elif args.output == "text":
+        text = "\n\n".join("\n".join(_lines(each)) for each in blasts) + "\n"
     else:
-        print("\n\n".join("\n".join(_lines(each)) for each in blasts))
+        text = as_table(_COLUMNS, (row for each in blasts for row in _rows(each)), args, narrow=len(_COLUMNS) - 1)
+    print(text, end="")
     return 0
 
 
@@ -107,6 +117,11 @@ def named(found: "ServiceMap", text: str) -> "NodeRef":
     if not refs:
         raise PermanentInputError(f"WORKLOAD: nothing in the map is called {text!r}: grapevine list")
     raise PermanentInputError(f"WORKLOAD: {text!r} names several: {', '.join(map(str, refs))}: say which")
+
+
+def _rows(found: "Blast") -> Iterator[tuple[str, ...]]:
+    for each in found.reached:
+        yield found.cause.value, _sure(each), str(each.calls), each.ref.kind, each.ref.words, _chain(each)
 
 
 def _lines(found: "Blast") -> Iterator[str]:

@@ -14,6 +14,8 @@ from grapevine.cli.forms import (
     add_form_argument,
     add_header_argument,
     as_data,
+    as_names,
+    as_table,
     painter,
 )
 from grapevine.cli.selecting import add_selection_arguments, selection_of
@@ -183,16 +185,16 @@ def _manifests(args: argparse.Namespace, before: Sequence[Resource], after: Sequ
 
 
 def _print(args: argparse.Namespace, names: tuple[str, str], found: Sequence["Entry"], fields: dict[str, Any]) -> int:
-    from grapevine.cli.differences import as_names, as_table, as_text
+    from grapevine.cli.differences import COLUMNS, as_text, rows_of
 
     if args.output in ("json", "yaml"):
         text = as_data(fields, args.output)
     elif args.output == "name":
-        text = as_names(found)
+        text = as_names(each.client for each in found)
     elif args.output == "text":
         text = as_text(*names, found, painter(args))
     else:
-        text = as_table(found, is_wide=args.output == "wide", has_header=not args.no_headers)
+        text = as_table(COLUMNS, rows_of(found), args, narrow=len(COLUMNS) - 1)
     print(text, end="")
     return EXIT_DIFFERENT if found else 0
 

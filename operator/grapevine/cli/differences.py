@@ -1,11 +1,10 @@
 """What is different, as a person reads it: by workload, a line a target; of ClientIntents, and of maps."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from grapevine.cli.forms import BOLD, GREEN, RED, YELLOW, Painter
-from grapevine.cli.table import format_table
 from grapevine.intents.difference import Difference as IntentsDifference
 from grapevine.model.timestamp import format_s
 from grapevine.model.visible import visible
@@ -14,6 +13,8 @@ from grapevine.view.legend import link_words
 from grapevine.view.servicemap import Link, NodeRef
 
 _WORDS = {"+": "added", "-": "gone", "~": "changed"}
+COLUMNS = ("CHANGE", "NAMESPACE", "NAME", "KIND", "TARGET", "BECAUSE")
+"""Of a table; the last one is of a wide one."""
 _COLOURS = {"+": GREEN, "-": RED, "~": YELLOW}
 
 
@@ -76,24 +77,19 @@ def as_text(a: str, b: str, found: Sequence[Entry], paint: Painter) -> str:
     return "\n".join((paint(BOLD, visible(f"--- {a}")), paint(BOLD, visible(f"+++ {b}")), *_texts(found, paint))) + "\n"
 
 
-def as_table(found: Sequence[Entry], *, is_wide: bool, has_header: bool) -> str:
-    """Return a row a target; wide with what is known of each."""
-    header = ("CHANGE", "NAMESPACE", "NAME", "KIND", "TARGET", "BECAUSE")[: 6 if is_wide else 5]
-    rows = [
-        (_WORDS[line.sign] if line else each.change, each.client.namespace, each.client.name, each.client.kind)
-        + ((line.target, line.why) if line else ("", ""))
-        for each in found
-        for line in each.lines or (None,)
-    ]
-    if not rows:
-        return ""
-    text = format_table(header, [[visible(cell) for cell in row[: len(header)]] for row in rows])
-    return (text if has_header else text.partition("\n")[2]) + "\n"
-
-
-def as_names(found: Sequence[Entry]) -> str:
-    """Return who has differences: `NAMESPACE/KIND/NAME`, one a line."""
-    return "".join(f"{visible(str(each.client))}\n" for each in found)
+def rows_of(found: Iterable[Entry]) -> Iterator[tuple[str, ...]]:
+    """Yield a row a target, of COLUMNS."""
+    for each in found:
+        for line in each.lines or (Line("", ""),):
+            client = each.client
+            yield (
+                _WORDS.get(line.sign, each.change),
+                client.namespace,
+                client.name,
+                client.kind,
+                line.target,
+                line.why,
+            )
 
 
 def _texts(found: Sequence[Entry], paint: Painter) -> Iterator[str]:

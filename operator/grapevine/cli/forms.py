@@ -3,8 +3,11 @@
 import argparse
 import os
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
+
+from grapevine.cli.table import format_table
+from grapevine.model.visible import visible
 
 TABLE_FORMS = ("table", "wide", "json", "yaml", "name")
 TEXT_FORMS = ("text", *TABLE_FORMS)
@@ -45,3 +48,18 @@ def as_data(content: Mapping[str, Any] | Sequence[Any], form: str) -> str:
     from grapevine.kube.manifests import to_json, to_yaml  # the help needs none of it
 
     return to_yaml(content) if form == "yaml" else to_json(content)
+
+
+def as_table(columns: Sequence[str], rows: Iterable[Sequence[object]], args: argparse.Namespace, narrow: int) -> str:
+    """Return a table, at `-o wide` with all columns, else with the first `narrow`; empty where there are no rows."""
+    shown = len(columns) if args.output == "wide" else narrow
+    cells = [[visible(str(cell)) for cell in row[:shown]] for row in rows]
+    if not cells:
+        return ""
+    text = format_table(columns[:shown], cells)
+    return (text.partition("\n")[2] if args.no_headers else text) + "\n"
+
+
+def as_names(refs: Iterable[object]) -> str:
+    """Return identities, `NAMESPACE/KIND/NAME`, one a line, each once."""
+    return "".join(f"{visible(str(ref))}\n" for ref in dict.fromkeys(refs))

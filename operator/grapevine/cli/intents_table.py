@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from grapevine.cli.table import format_age, format_table
+from grapevine.intents import resource as names
 from grapevine.model.timestamp import try_parse_ms
 from grapevine.model.visible import visible
 
@@ -20,6 +21,11 @@ def intents_table(
     header = _WIDE_HEADER if is_wide else _HEADER
     text = format_table(header, (_row(resource, now_ms)[: len(header)] for resource in resources))
     return text if has_header else "\n".join(text.splitlines()[1:])
+
+
+def object_names(resources: Iterable[Mapping[str, Any]]) -> str:
+    """Return what `kubectl get -o name` prints."""
+    return "".join(f"{names.PLURAL}.{names.GROUP}/{visible(each['metadata']['name'])}\n" for each in resources)
 
 
 def _row(resource: Mapping[str, Any], now_ms: int) -> tuple[str, ...]:

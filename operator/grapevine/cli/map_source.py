@@ -102,7 +102,9 @@ def part_asked_for(args: argparse.Namespace, whole: "ServiceMap") -> "Part":
     if args.since:
         since_ms = time.time_ns() // 1_000_000 - parse_duration_s(args.since, "--since") * 1_000
     if args.depth not in _DEPTHS:
-        raise PermanentInputError(f"--depth: {args.depth} is not between {_DEPTHS[0]} and {_DEPTHS[-1]}")
+        raise PermanentInputError(
+            f"--depth: {args.depth} is not between {_DEPTHS[0]} and {_DEPTHS[-1]}: give how many calls away"
+        )
     return Part(
         namespaces=namespaces_of(args),
         focus=tuple(focus),
@@ -122,7 +124,9 @@ def percent(args: argparse.Namespace) -> int:
         PermanentInputError: it is no percent.
     """
     if args.min_confidence not in _PERCENT:
-        raise PermanentInputError(f"--min-confidence: {args.min_confidence} is no percent")
+        raise PermanentInputError(
+            f"--min-confidence: {args.min_confidence} is no percent: give 0 to 100, as 75 for what was looked up"
+        )
     return int(args.min_confidence)
 
 

@@ -45,15 +45,27 @@ def run(args: argparse.Namespace) -> int:
         PermanentInputError: a flag, a file or the cluster cannot be used, or the output cannot be written.
         RetryableError: the API server does not answer.
     """
-    from grapevine.kube.manifests import write_text  # the help needs none of it
+    from grapevine.kube.manifests import require_directory  # the help needs none of it
 
-    resources = read_source(args)
     if args.output:
-        write_text(Path(args.output), snapshot_text(resources))
-        warn(f"{len(resources)} objects in {args.output}")
+        require_directory(Path(args.output))
+    write_snapshot(read_source(args), args.output)
+    return 0
+
+
+def write_snapshot(resources: Sequence[Resource], file: str) -> None:
+    """Write the objects to a file, and say how many on stderr; to stdout where none is named.
+
+    Raises:
+        PermanentInputError: it cannot be written.
+    """
+    from grapevine.kube.manifests import write_text
+
+    if file:
+        write_text(Path(file), snapshot_text(resources))
+        warn(f"{len(resources)} objects in {file}")
     else:
         print(snapshot_text(resources), end="")
-    return 0
 
 
 def snapshot_text(resources: Sequence[Resource]) -> str:

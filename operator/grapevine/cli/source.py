@@ -5,9 +5,12 @@ import asyncio
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from grapevine.model.errors import PermanentInputError
+
+if TYPE_CHECKING:
+    from grapevine.kube.session import Session
 
 Resource = Mapping[str, Any]
 
@@ -115,19 +118,35 @@ async def _list(
 ) -> list[Resource]:
     from grapevine.kube.errors import ForbiddenError
     from grapevine.kube.intents_list import list_intents
-    from grapevine.kube.session import Session, preflight
 
-    async with await Session.open(kubeconfig, context) as session:
-        await preflight(session)
+    async with await open_cluster(kubeconfig, context) as session:
         try:
             listed = await list_intents(session, namespaces, selector=selector)
         except ForbiddenError as error:
             remedy = "" if namespaces else ", or name a namespace you may read with -n"
             raise PermanentInputError(f"{error}{remedy}") from error
-        return [each for each in listed if _is_usable(each)]
+        return [each for each in listed if is_usable(each)]
 
 
-def _is_usable(resource: Resource) -> bool:
+async def open_cluster(kubeconfig: str | None, context: str | None) -> "Session":
+    """Return a session with a cluster that answers, and knows the resource.
+
+    Raises:
+        PermanentInputError: it cannot be asked, or does not know the resource.
+        RetryableError: it does not answer.
+    """
+    from grapevine.kube.session import Session, preflight
+
+    session = await Session.open(kubeconfig, context)
+    try:
+        await preflight(session)
+    except BaseException:
+        await session.close()
+        raise
+    return session
+
+
+def is_usable(resource: Resource) -> bool:
     """Tell whether an object of a cluster names a workload; the API server takes one without a spec."""
     from grapevine.intents.read import read_intents
 

@@ -50,5 +50,5 @@ def run(args: argparse.Namespace) -> int:
 
     most, least = top_of(args), percent(args)
     found = dependences(read_map(args), least)[:most]
-    print_ranking(found, _COLUMNS, row, dependence_fields, is_json=args.output == "json")
+    print_ranking(args, found, _COLUMNS, row, dependence_fields)
     return 0

@@ -39,8 +39,8 @@ async def list_intents(
         PermanentInputError: it is forbidden, the CRD is not installed, or the selector is none.
     """
     found: list[Mapping[str, Any]] = []
-    for within in [f"/namespaces/{each}" for each in namespaces] or [""]:
-        found += await _pages(session, f"/apis/{names.GROUP}/{version}{within}/{names.PLURAL}", selector)
+    for each in namespaces or ("",):
+        found += (await list_pages(session, intents_path(each, version), selector))[0]
     return found
 
 
@@ -50,8 +50,7 @@ async def list_names(session: Session, most: int) -> list[tuple[str, str]]:
     Raises:
         (all that `list_intents` raises)
     """
-    path = f"/apis/{names.GROUP}/{names.VERSION}/{names.PLURAL}"
-    body = await session.request("GET", path, {"limit": str(most)}, accept=_METADATA_LIST)
+    body = await session.request("GET", intents_path(), {"limit": str(most)}, accept=_METADATA_LIST)
     try:
         items = msgspec.json.decode(body, type=_MetadataList).items
     except (msgspec.MsgspecError, UnicodeError, RecursionError) as error:
@@ -59,18 +58,35 @@ async def list_names(session: Session, most: int) -> list[tuple[str, str]]:
     return [(each.metadata.namespace, each.metadata.name) for each in items]
 
 
-async def _pages(session: Session, path: str, selector: str) -> list[Mapping[str, Any]]:
+def intents_path(namespace: str = "", version: str = names.VERSION) -> str:
+    """Return where the objects of a namespace, or of the whole cluster, are."""
+    within = f"/namespaces/{namespace}" if namespace else ""
+    return f"/apis/{names.GROUP}/{version}{within}/{names.PLURAL}"
+
+
+async def list_pages(session: Session, path: str, selector: str) -> tuple[list[Mapping[str, Any]], str]:
+    """Return all objects of a path that match a label selector, and the version of the list.
+
+    Raises:
+        RetryableError, PermanentInputError: as `list_intents`.
+    """
     found: list[Mapping[str, Any]] = []
     query = {"limit": str(PAGE_SIZE), **({"labelSelector": selector} if selector else {})}
     while True:
-        page = _decode(await session.request("GET", path, query))
+        page = decode_object(await session.request("GET", path, query))
+        metadata = page.get("metadata", {})
         found.extend(page.get("items") or ())
-        query["continue"] = page.get("metadata", {}).get("continue", "")
+        query["continue"] = metadata.get("continue", "")
         if not query["continue"]:
-            return found
+            return found, str(metadata.get("resourceVersion", ""))
 
 
-def _decode(body: bytes) -> Mapping[str, Any]:
+def decode_object(body: bytes) -> Mapping[str, Any]:
+    """Return an object of the API server's.
+
+    Raises:
+        RetryableError: it is none: a proxy's page, or cut off.
+    """
     try:
         return msgspec.json.decode(body, type=dict[str, Any])
     except (msgspec.MsgspecError, UnicodeError, RecursionError) as error:

@@ -137,6 +137,16 @@ def write_bytes(file: Path, content: bytes) -> None:
         raise PermanentInputError(f"{file} cannot be written: {error.strerror}") from error
 
 
+def require_directory(file: Path) -> None:
+    """Make sure that a file's directory is there, where making one would be a person's typing error.
+
+    Raises:
+        PermanentInputError: it is not.
+    """
+    if not file.parent.is_dir():
+        raise PermanentInputError(f"{file} cannot be written: there is no directory {file.parent}: make it first")
+
+
 def _documents(file: Path) -> list[Any]:
     content = read_bytes(file)
     try:

@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
+import yaml
 from tests.support.golden import check_golden
 
 from grapevine.cli.main import main
@@ -89,12 +90,47 @@ def test_rankings_are_cut_and_can_be_json(shop: str, capsys: pytest.CaptureFixtu
 
 
 @pytest.mark.parametrize(
+    ("words", "first"),
+    [
+        (["spof"], ["3", "1", "3", "Deployment", "orders/redis"]),
+        (["advise", "tracing"], ["67", "%", "4", "2", "2"]),
+        (["blast", "orders/redis", "--down"], ["down", "90", "%", "1", "Deployment", "orders/cart"]),
+    ],
+)
+def test_comes_in_every_form_that_kubectl_has(
+    words: list[str], first: list[str], shop: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    table = printed(capsys, *words, "-f", shop, "-o", "table", "--no-headers")
+    wide = printed(capsys, *words, "-f", shop, "-o", "wide")
+    names = printed(capsys, *words, "-f", shop, "-o", "name").splitlines()
+
+    assert first == table.split()[: len(first)]
+    assert len(wide.splitlines()) == len(table.splitlines()) + 1
+    assert all(len(longer) > len(row) for longer, row in zip(wide.splitlines()[1:], table.splitlines(), strict=True))
+    assert len(table.splitlines()) == len(names)
+    assert all(name.split("/")[-1] in row for name, row in zip(names, table.splitlines(), strict=True))
+    in_json = json.loads(printed(capsys, *words, "-f", shop, "-o", "json"))
+    assert in_json == yaml.safe_load(printed(capsys, *words, "-f", shop, "-o", "yaml"))
+
+
+def test_a_ranking_of_nothing_says_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    nothing = tmp_path / "nothing.json"
+    nothing.write_text('{"apiVersion": "v1", "kind": "List", "items": []}')
+
+    assert 0 == main(["spof", "-f", str(nothing)])
+    said = capsys.readouterr()
+    assert "" == said.out
+    assert "No connections found." in said.err
+
+
+@pytest.mark.parametrize(
     ("words", "said"),
     [
         (["blast", "nobody"], "nothing in the map is called 'nobody'"),
         (["blast", "a/b/c/d"], "WORKLOAD: 'a/b/c/d' names no workload"),
-        (["blast", "front/web", "--depth", "0"], "--depth: 0 is not between 1 and 100"),
-        (["spof", "--top", "-1"], "--top: -1 is less than nothing"),
+        (["blast", "front/web", "--depth", "0"], "--depth: 0 is not between 1 and 100: leave it out for as far as"),
+        (["spof", "--top", "-1"], "--top: -1 is less than nothing: give how many are wanted, or 0 for all"),
+        (["spof", "--min-confidence", "101"], "--min-confidence: 101 is no percent: give 0 to 100"),
     ],
 )
 def test_says_what_is_wrong(words: list[str], said: str, shop: str, capsys: pytest.CaptureFixture[str]) -> None:

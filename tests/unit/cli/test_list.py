@@ -199,3 +199,8 @@ def test_nothing_found_is_said_and_is_no_error(tmp_path: Path, capsys: pytest.Ca
     printed = capsys.readouterr()
     assert "" == printed.out
     assert f"grapevine: {tmp_path}: no ClientIntents in it\ngrapevine: No connections found.\n" == printed.err
+
+
+def test_a_file_cannot_be_watched(capsys: pytest.CaptureFixture[str]) -> None:
+    assert 2 == main(["list", "--watch", "-f", SHOP_FILES])
+    assert "--watch follows a cluster, and -f names a file" in capsys.readouterr().err

@@ -126,3 +126,11 @@ def test_a_snapshot_of_a_snapshot_is_the_same(shop: str, tmp_path: Path) -> None
 
     assert json.loads(Path(shop).read_text()) == json.loads(file.read_text())
     assert 13 == len(json.loads(file.read_text())["items"])
+
+
+def test_a_snapshot_makes_no_directory(shop: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = tmp_path / "mistyped" / "again.json"
+
+    assert 2 == main(["snapshot", "-f", shop, "-o", str(file)])
+    assert f"there is no directory {file.parent}: make it first" in capsys.readouterr().err
+    assert not file.parent.exists()
