@@ -1,12 +1,12 @@
 """Which part of the map a person asked for, and what is drawn as one where it would be too much."""
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from grapevine.intents.selection import Selection, WorkloadPattern, parse_pattern
 from grapevine.model.workload import WorkloadRef
 from grapevine.view.legend import line_of
-from grapevine.view.servicemap import NAMESPACE, OUTSIDE, Link, Node, NodeRef, Relation, ServiceMap, service_map
+from grapevine.view.servicemap import NAMESPACE, OUTSIDE, Link, Node, NodeRef, Relation, ServiceMap, join, service_map
 
 MAX_NODES = 600
 """Most nodes that are drawn one by one."""
@@ -163,8 +163,13 @@ def _joined(found: ServiceMap, meant: Callable[[NodeRef], NodeRef], notes: Itera
         Node(ref, sum(each.stands_for for each in group), sum(each.dead for each in group))
         for ref, group in sizes.items()
     ]
-    moved = (replace(link, client=meant(link.client), target=meant(link.target)) for link in found.links)
-    links = [link for link in moved if link.client != link.target]
+    home = {node.ref: meant(node.ref) for node in found.nodes}
+    alike: dict[tuple[NodeRef, NodeRef, Relation], list[Link]] = {}
+    for link in found.links:
+        client, target = home[link.client], home[link.target]
+        if client != target:
+            alike.setdefault((client, target, link.relation), []).append(link)
+    links = [join(group, client, target) for (client, target, _), group in alike.items()]
     calls = [link for link in links if link.relation is Relation.CALLS]
     drawn = {(link.client, link.target) for link in calls}
     behind = [link for link in links if link.relation is Relation.BEHIND and (link.client, link.target) not in drawn]

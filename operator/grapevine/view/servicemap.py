@@ -3,10 +3,11 @@
 Names are as they were seen: whoever writes them somewhere escapes them for that place.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import cached_property
+from typing import TypeVar
 
 DOMAIN = "Domain"
 """Kind of a name outside the cluster."""
@@ -137,39 +138,51 @@ class ServiceMap:
 def service_map(nodes: Iterable[Node], links: Iterable[Link], notes: Iterable[str] = ()) -> ServiceMap:
     """Return a map of these, with a node for each end of a link; links between the same two joined."""
     known = {node.ref: node for node in nodes}
-    joined: dict[tuple[NodeRef, NodeRef, Relation], Link] = {}
+    alike: dict[tuple[NodeRef, NodeRef, Relation], list[Link]] = {}
     for link in links:
-        for ref in (link.client, link.target):
-            known.setdefault(ref, Node(ref))
-        key = (link.client, link.target, link.relation)
-        joined[key] = join(joined[key], link) if key in joined else link
-    ordered = sorted(joined, key=lambda key: (key[0], key[1], key[2].value))
+        alike.setdefault((link.client, link.target, link.relation), []).append(link)
+    for client, target, _ in alike:
+        for ref in (client, target):
+            if ref not in known:
+                known[ref] = Node(ref)
+    ordered = sorted(alike, key=lambda key: (key[0], key[1], key[2].value))
     return ServiceMap(
-        tuple(known[ref] for ref in sorted(known)), tuple(joined[key] for key in ordered), tuple(dict.fromkeys(notes))
+        tuple(known[ref] for ref in sorted(known)),
+        tuple(alike[key][0] if len(alike[key]) == 1 else join(alike[key]) for key in ordered),
+        tuple(dict.fromkeys(notes)),
     )
 
 
-def join(one: Link, other: Link) -> Link:
-    """Return what two links of the same ends say together: the surer one's confidence, the livelier one's state."""
-    shares = [each.share for each in (one, other) if each.share is not None]
-    firsts = [each.first_ms for each in (one, other) if each.last_ms]
+def join(links: Sequence[Link], client: NodeRef | None = None, target: NodeRef | None = None) -> Link:
+    """Return what links of one relation say together: the surest one's confidence, the liveliest one's state.
+
+    The ends are those of the first, where no others are given.
+    """
+    silent = [each.silent_ms for each in links]
     return Link(
-        client=one.client,
-        target=one.target,
-        evidence=tuple(sorted({*one.evidence, *other.evidence})),
-        confidence=max(one.confidence, other.confidence),
-        state=min(one.state, other.state, key=STATES.index),
-        first_ms=min(firsts, default=0),
-        last_ms=max(one.last_ms, other.last_ms),
-        count=one.count + other.count,
-        ports=tuple(sorted({*one.ports, *other.ports})),
-        names=tuple(sorted({*one.names, *other.names})),
-        sources=tuple(sorted({*one.sources, *other.sources})),
-        relation=one.relation,
-        share=max(shares, default=None),
-        stands_for=one.stands_for + other.stands_for,
-        silent_ms=max(one.silent_ms, other.silent_ms) if one.silent_ms and other.silent_ms else 0,
+        client=client or links[0].client,
+        target=target or links[0].target,
+        evidence=_union(each.evidence for each in links),
+        confidence=max(each.confidence for each in links),
+        state=min((each.state for each in links), key=STATES.index),
+        first_ms=min((each.first_ms for each in links if each.last_ms), default=0),
+        last_ms=max(each.last_ms for each in links),
+        count=sum(each.count for each in links),
+        ports=_union(each.ports for each in links),
+        names=_union(each.names for each in links),
+        sources=_union(each.sources for each in links),
+        relation=links[0].relation,
+        share=max((each.share for each in links if each.share is not None), default=None),
+        stands_for=sum(each.stands_for for each in links),
+        silent_ms=max(silent) if all(silent) else 0,
     )
+
+
+_Item = TypeVar("_Item", str, int)
+
+
+def _union(parts: Iterable[tuple[_Item, ...]]) -> tuple[_Item, ...]:
+    return tuple(sorted({item for part in parts for item in part}))
 
 
 def _grouped(pairs: Iterable[tuple[NodeRef, Link]]) -> dict[NodeRef, tuple[Link, ...]]:

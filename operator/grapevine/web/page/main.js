@@ -12,6 +12,8 @@ import { Viewport } from "./viewport.js";
 import { counts, refOf, words } from "./words.js";
 
 const AGAIN_MS = 5_000;
+const STREAM_MS = 300;
+/** How long the stream of changes is waited for: what is between may hold it back. */
 const byId = (id) => document.getElementById(id);
 const picture = byId("picture");
 const drawn = byId("drawn");
@@ -192,11 +194,14 @@ window.addEventListener("popstate", () => {
   state = read(location.search);
   show(true);
 });
+/** The stream's first word comes at once, and all that changes after the first answer is a word of its own. */
+const begin = () => turn || show(true);
 listen(
   (isHeard) => {
     byId("live").textContent = isHeard ? "live" : "not connected";
     byId("live").className = isHeard ? "heard" : "";
+    if (!isHeard) begin();
   },
-  () => show(false),
+  () => (turn ? show(false) : begin()),
 );
-show(true);
+setTimeout(begin, STREAM_MS);
