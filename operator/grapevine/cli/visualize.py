@@ -2,7 +2,9 @@
 
 import argparse
 import sys
+import time
 from collections.abc import Callable, Mapping
+from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,7 +15,7 @@ from grapevine.model.errors import PermanentInputError
 if TYPE_CHECKING:
     from grapevine.view.servicemap import ServiceMap
 
-FORMATS = ("svg", "png", "pdf", "dot", "mmd", "d2", "graphml", "csv")
+FORMATS = ("svg", "png", "pdf", "dot", "mmd", "d2", "graphml", "csv", "html")
 _TITLE = "Who calls whom"
 _MAX_SCALE = 8.0
 
@@ -24,7 +26,8 @@ not seen, and faint where it was not seen for long.
 
 Namespaces are islands; many names outside the cluster are one node (--expand draws
 each). Above 600 nodes the picture is of namespaces, and says so. DOT, Mermaid, D2,
-GraphML and CSV have all of what was asked for.
+GraphML and CSV have all of what was asked for. HTML is one file with the map as the
+operator shows it in a browser, to be sent to others: it needs no network.
 """
 _EPILOG = """\
 exit codes: 0 done, also where there is nothing; 2 wrong input, or the cluster cannot be asked
@@ -39,6 +42,9 @@ examples:
   # What leaves the cluster, from a snapshot
   grapevine visualize -f monday.json --external --expand -o outside.pdf
 
+  # One file that a browser opens, to be sent to others
+  grapevine visualize -o map.html
+
   # For a page in Git
   grapevine visualize -n storefront -o - --format mmd
 """
@@ -48,7 +54,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     """Add the command's parser."""
     parser = subparsers.add_parser(
         "visualize",
-        help="draw the map: SVG, PNG, PDF, DOT, Mermaid, D2, GraphML, CSV",
+        help="draw the map: SVG, PNG, PDF, HTML, DOT, Mermaid, D2, GraphML, CSV",
         description=_DESCRIPTION,
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
@@ -114,6 +120,7 @@ def _content(found: "ServiceMap", form: str, args: argparse.Namespace) -> bytes:
         "d2": lambda: to_d2(found, args.title),
         "graphml": lambda: to_graphml(found, args.title),
         "csv": lambda: to_csv(found),
+        "html": lambda: _page(found, args.title),
     }
     if form in texts:
         return texts[form]().encode()
@@ -123,6 +130,15 @@ def _content(found: "ServiceMap", form: str, args: argparse.Namespace) -> bytes:
     from grapevine.cli.raster import to_pdf, to_png
 
     return to_png(svg, args.scale) if form == "png" else to_pdf(svg)
+
+
+def _page(found: "ServiceMap", title: str) -> str:
+    from grapevine.view.html import to_html
+
+    directory = files("grapevine.web") / "page"
+    page = {each.name: each.read_text(encoding="utf-8") for each in directory.iterdir()}
+    written = time.strftime("%Y-%m-%d %H:%M", time.gmtime())
+    return to_html(found, title, page, written)
 
 
 def _picture(found: "ServiceMap", args: argparse.Namespace) -> str:

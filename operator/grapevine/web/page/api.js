@@ -2,6 +2,12 @@
 
 const TIMEOUT_MS = 30_000;
 
+/** The page's address, whose query is what is shown. */
+export const address = { read: () => location.search, of: (query) => `?${query}` };
+
+/** Of a page that is a file: when it was written. */
+export const written = "";
+
 /** What went wrong, in words for a person. */
 export class Problem extends Error {
   constructor(text, status) {

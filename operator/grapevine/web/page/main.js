@@ -1,6 +1,6 @@
 /** Joins the parts: state ↔ address, state → questions → what is shown. Nothing else changes what is shown. */
 
-import { Problem, ask, listen } from "./api.js";
+import { Problem, address, ask, listen, written } from "./api.js";
 import { draw, linkOf, mark, nearest, nodeOf } from "./drawing.js";
 import { explainEmpty } from "./empty.js";
 import { Menus } from "./menus.js";
@@ -18,7 +18,7 @@ const byId = (id) => document.getElementById(id);
 const picture = byId("picture");
 const drawn = byId("drawn");
 
-let state = read(location.search);
+let state = read(address.read());
 let graph = { nodes: [], links: [], islands: [], notes: [] };
 let choices = { namespaces: [], kinds: [] };
 let turn = 0;
@@ -33,7 +33,7 @@ const search = new Search((node) => go({ ...everything(state), focus: node.id, n
 /** Go to another state, which Back leads away from again. */
 function go(change) {
   state = { ...state, ...change };
-  history.pushState(null, "", write(state));
+  history.pushState(null, "", address.of(write(state)));
   return show(true);
 }
 
@@ -125,7 +125,7 @@ function later(act) {
 
 function keepPlace() {
   state = { ...state, view: viewport.text };
-  history.replaceState(null, "", write(state));
+  history.replaceState(null, "", address.of(write(state)));
 }
 
 function onClick(event) {
@@ -191,7 +191,7 @@ byId("zoom-out").addEventListener("click", () => viewport.zoomOut());
 byId("zoom-all").addEventListener("click", showAll);
 byId("clear").addEventListener("click", () => go({ ...everything(state), view: "" }));
 window.addEventListener("popstate", () => {
-  state = read(location.search);
+  state = read(address.read());
   show(true);
 });
 /** The stream's first word comes at once, and all that changes after the first answer is a word of its own. */
@@ -205,3 +205,8 @@ listen(
   () => (turn ? show(false) : begin()),
 );
 setTimeout(begin, STREAM_MS);
+if (written) {
+  byId("live").textContent = written;
+  byId("csv").hidden = true;
+  document.querySelector("h1 a").setAttribute("href", "#");
+}

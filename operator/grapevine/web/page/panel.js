@@ -1,6 +1,6 @@
 /** What is known of the node or the call that is chosen. */
 
-import { ask, askText } from "./api.js";
+import { ask, askText, written } from "./api.js";
 import { button, html, name, visible } from "./element.js";
 import { timeline } from "./timeline.js";
 import { LINES, linkWords, number, refOf, time, words } from "./words.js";
@@ -69,7 +69,7 @@ export class Panel {
     if (JOINED.includes(ref.kind)) return [html("p", {}, "It stands for several: its calls are joined.")];
     const [around, ...blasts] = await Promise.all([
       ask("edges", { focus: id }),
-      ...CAUSES.map(([cause]) => ask("blast", { workload: id, cause })),
+      ...CAUSES.map(([cause]) => (written ? null : ask("blast", { workload: id, cause }))),
     ]);
     const calls = around.links.filter((link) => link.relation === "calls");
     const behind = around.links.filter((link) => link.relation === "behind");
@@ -80,8 +80,9 @@ export class Panel {
       this.#list("Called by", from, "client"),
       this.#list("Workloads behind it", behind.filter((link) => link.client === id), "target"),
       this.#list("Behind the Services", behind.filter((link) => link.target === id), "client"),
-      ...blasts.map((blast, at) => this.#blast(blast, ...CAUSES[at])),
-      ref.namespace && ref.kind !== "Service" ? this.#intents(id) : "",
+      ...blasts.map((blast, at) => (blast ? this.#blast(blast, ...CAUSES[at]) : "")),
+      written ? html("p", { class: "muted" }, "Blast radius and ClientIntents are not in a file: grapevine map, blast and export have them.") : "",
+      !written && ref.namespace && ref.kind !== "Service" ? this.#intents(id) : "",
     ];
   }
 
@@ -149,8 +150,28 @@ export class Panel {
     const answer = await ask("explain", { client: words(client), kind: client.kind, target: asked });
     const isMeant = ({ target: { type } }) => isService === (type === "service");
     const found = answer.edges.filter(isMeant);
-    if (!found.length) return [html("p", {}, "No evidence is in memory: it is declared, or was seen before the operator started.")];
+    if (!found.length) return this.#summary(id, to);
     return found.map((edge) => this.#evidence(edge));
+  }
+
+  /** What the map alone says of a call whose evidence is in no memory. */
+  async #summary(id, to) {
+    const around = await ask("edges", { focus: id });
+    const said = around.links.filter((link) => link.client === id && link.target === to).map((link) =>
+      facts([
+        ["Seen by", link.evidence.join(", ") || "nothing: it is declared"],
+        ["Sure", `${link.confidence} %`],
+        ["State", link.state],
+        ["Seen", link.count ? `${number(link.count, "time")} at least` : ""],
+        ["First", link.last_ms && `${time(link.first_ms)} UTC`],
+        ["Last", link.last_ms && `${time(link.last_ms)} UTC`],
+        ["Ports", link.ports.join(", ")],
+        ["Names", (link.names ?? []).join(", ")],
+        ["Heard by", link.sources.join(", ")],
+      ]),
+    );
+    const why = written ? "More evidence is not in a file: grapevine explain." : "No more is in memory: it is declared, or was seen before the operator started.";
+    return [...said, html("p", { class: "muted" }, why)];
   }
 
   #evidence(edge) {

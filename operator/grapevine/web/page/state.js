@@ -18,12 +18,12 @@ export function read(text) {
   return state;
 }
 
-/** Return the address of a state, with what is not as by default alone. */
+/** Return a state as an address has it, with what is not as by default alone. */
 export function write(state) {
   const query = partQuery(state, null);
   for (const key of [...SPANS, "node", "to", "sort", "view"]) if (state[key]) query.set(key, state[key]);
   if (state.expand) query.set("expand", "1");
-  return `?${query}`;
+  return String(query);
 }
 
 /** Return the part of the map that a state shows, as the API is asked for it. Whole minutes, so that answers stay known. */
