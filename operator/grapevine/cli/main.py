@@ -92,6 +92,7 @@ _COMMANDS = {
     "spof": _Command("grapevine.cli.spof", "rank what is called by how much depends on it"),
     "advise": _Command("grapevine.cli.advise", "say where to begin with tracing"),
     "snapshot": _Command("grapevine.cli.snapshot", "keep the map as it is now in a file"),
+    "merge": _Command("grapevine.cli.merge", "join the maps of several clusters in one file"),
     "convert": _Command("grapevine.cli.convert", "bring Otterize's older manifests to v2beta1"),
     "migrate": _Command("grapevine.cli.migrate", "take over ClientIntents from Otterize"),
     "map": _Command("grapevine.cli.map", "open the map in a browser"),

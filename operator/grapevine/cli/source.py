@@ -63,7 +63,9 @@ def namespaces_of(args: argparse.Namespace) -> tuple[str, ...]:
     if named and args.all_namespaces:
         raise PermanentInputError("-n and -A: give one of them")
     for name in named:
-        if not name.replace("-", "").isalnum() or not name.isascii():
+        cluster, colon, own = name.rpartition(":")  # a merged map's namespaces have their cluster before them
+        parts = [each.replace("-", "") for each in ((cluster, own) if colon else (own,))]
+        if not all(each.isalnum() and each.isascii() for each in parts):
             raise PermanentInputError(f"-n: {name!r} is no name of a namespace")
     return tuple(dict.fromkeys(named))
 
