@@ -4,7 +4,9 @@ What the browser showed is kept as pictures in `out/page/`, to be looked at.
 """
 
 import json
+import time
 from collections.abc import AsyncIterator, Iterator
+from dataclasses import replace
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
@@ -12,7 +14,7 @@ import pytest
 from bench.layout import random_map
 from tests.support.axe import violations
 from tests.support.browser import Page, browsing
-from tests.support.maps import HOSTILE, a_map, call
+from tests.support.maps import HOSTILE, a_map, call, ref
 from tests.support.processes import Operator
 from tests.support.web import FixedMap, NoViews, an_api, served
 
@@ -30,6 +32,7 @@ SIZES = {"wide": (1400, 900), "tablet": (820, 1100), "phone": (360, 780)}
 @pytest.fixture
 async def page(tmp_path: Path) -> AsyncIterator[Page]:
     """A browser of this test's own, in which nothing went wrong at the end either."""
+    PICTURES.mkdir(parents=True, exist_ok=True)
     async with browsing(tmp_path) as page:
         await page.look(width=1400, height=900)
         yield page
@@ -185,7 +188,6 @@ async def test_is_reached_by_keys_alone(heard_shop: Operator, page: Page) -> Non
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 async def test_fits_every_screen(scheme: str, heard_shop: Operator, page: Page) -> None:
-    PICTURES.mkdir(parents=True, exist_ok=True)
     for name, (width, height) in SIZES.items():
         await page.look(width=width, height=height, scheme=scheme)
         await drawn(page, heard_shop.api_url, of=f"/?node={CHECKOUT}" if name == "wide" else "")
@@ -215,6 +217,31 @@ async def test_a_change_is_shown_without_being_asked_for(shown: FixedMap, url: s
     seen = {row[1]: row[2] for row in await rows(page)}
     assert {"orders/cart": "connection seen", "pay/pay": "looked up only"} == seen
     assert await page.run("document.querySelectorAll('.link .line-solid').length") == 1
+
+
+async def test_what_came_and_what_went_is_marked_and_listed(shown: FixedMap, url: str, page: Page) -> None:
+    now_ms = time.time_ns() // 1_000_000
+    long_ago, lately = now_ms - 90 * 86_400_000, now_ms - 60_000
+    was = replace(call("front/web", "orders/cart"), first_ms=long_ago, last_ms=now_ms)
+    new = replace(call("front/web", "pay/pay"), first_ms=lately, last_ms=now_ms)
+    gone = replace(was, target=ref("orders/redis"), state="stale", silent_ms=lately)
+    shown.put(replace(a_map(was, new, gone), remembered_ms=1 << 50))
+    await drawn(page, url)
+    await page.run("document.getElementById('compare').value = '24h'")
+    await page.run("document.getElementById('compare').dispatchEvent(new Event('change'))")
+    await page.until("document.querySelectorAll('.badge').length == 2")
+
+    marked = "document.querySelector('.link.{}').dataset.target + document.querySelector('.link.{} .badge').textContent"
+    assert "pay/Deployment/pay+" == await page.run(marked.format("added", "added"))
+    assert "orders/Deployment/redis×" == await page.run(marked.format("gone", "gone"))
+    assert {"compare": ["24h"]} == await query(page)
+    assert "1 call came, 1 went silent" in await text_of(page, "#difference")
+    await page.click("#difference summary")
+    assert await violations(page) == []
+    await page.picture(PICTURES / "compared.png")
+    assert await page.run("document.querySelector('main').getBoundingClientRect().bottom == innerHeight"), "it fills"
+    await page.click("#difference li button")
+    await page.until("new URLSearchParams(location.search).get('to') == 'pay/Deployment/pay'")
 
 
 async def test_names_are_text_whatever_is_in_them(shown: FixedMap, url: str, page: Page) -> None:

@@ -2,11 +2,12 @@
 
 import { Problem, address, ask, listen, written } from "./api.js";
 import { draw, linkOf, mark, nearest, nodeOf } from "./drawing.js";
+import { listDifference, markDifference } from "./difference.js";
 import { explainEmpty } from "./empty.js";
 import { Menus } from "./menus.js";
 import { Panel } from "./panel.js";
 import { Search } from "./search.js";
-import { everything, partQuery, read, write } from "./state.js";
+import { everything, momentOf, partQuery, read, write } from "./state.js";
 import { Table } from "./table.js";
 import { Viewport } from "./viewport.js";
 import { counts, refOf, words } from "./words.js";
@@ -64,10 +65,18 @@ async function show(isOther) {
     const drawing = new URLSearchParams(query);
     if (state.expand) drawing.set("expand", "1");
     const lines = { ...Object.fromEntries(query), ...table.query(state.sort, part) };
-    const [found, edges] = await Promise.all([ask("graph", drawing), ask("edges", lines)]);
+    const compared = new URLSearchParams(query);
+    if (state.compare) compared.set("since", momentOf(state.compare, Date.now()));
+    const [found, edges, difference] = await Promise.all([
+      ask("graph", drawing),
+      ask("edges", lines),
+      state.compare && !written ? ask("diff", compared) : null,
+    ]);
     if (mine !== turn) return;
     choices = found.choices;
     showGraph(found, isOther);
+    markDifference(drawn, difference);
+    listDifference(byId("difference"), difference, choose);
     table.show({ ...edges, ...pick("sort", "node", "to") });
     menus.show(state, choices, state.focus && words(refOf(state.focus)));
     say("");
@@ -208,5 +217,6 @@ setTimeout(begin, STREAM_MS);
 if (written) {
   byId("live").textContent = written;
   byId("csv").hidden = true;
+  byId("compare").parentElement.hidden = true;
   document.querySelector("h1 a").setAttribute("href", "#");
 }

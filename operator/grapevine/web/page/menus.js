@@ -4,7 +4,7 @@ import { html, name } from "./element.js";
 import { partQuery } from "./state.js";
 import { KINDS, LINES, STATES } from "./words.js";
 
-const TEXTS = ["since", "new"];
+const TEXTS = ["since", "new", "compare"];
 const byId = (id) => document.getElementById(id);
 
 export class Menus {
@@ -12,7 +12,7 @@ export class Menus {
   constructor(onChoice) {
     this.onChoice = onChoice;
     this.namespaces = [];
-    for (const key of ["confidence", "since", "new", "depth"]) {
+    for (const key of ["confidence", ...TEXTS, "depth"]) {
       byId(key).addEventListener("change", (event) => onChoice({ [key]: TEXTS.includes(key) ? event.target.value : Number(event.target.value) || 1 }));
     }
     byId("outside").addEventListener("change", (event) => onChoice({ outside: event.target.checked }));

@@ -1,7 +1,7 @@
 /** What is shown, as the page's address says it: a link, Back and a reload show the same. */
 
 const LISTS = ["namespace", "kind", "line", "state"];
-const SPANS = ["since", "new"];
+const SPANS = ["since", "new", "compare"];
 const TEXTS = [...SPANS, "focus", "search", "node", "to", "sort", "view"];
 const FLAGS = ["outside", "expand"];
 const SPAN_MS = { "1h": 3_600_000, "24h": 86_400_000, "7d": 604_800_000 };
@@ -47,7 +47,7 @@ export function momentOf(span, nowMs) {
 
 /** Return a state without any choice of a part. */
 export function everything(state) {
-  return { ...read(""), sort: state.sort, node: state.node, to: state.to };
+  return { ...read(""), sort: state.sort, compare: state.compare, node: state.node, to: state.to };
 }
 
 function whole(text, least, most, otherwise) {
