@@ -13,6 +13,7 @@ PARTS = {
     "live": "Capture, on a node under load",
     "plan": "Plan, in memory",
     "layout": "The map, as it is drawn",
+    "api": "The map, asked by the API",
     "page": "The map, in a browser",
     "otlp": "Telemetry, to a collector on loopback",
     "operator": "Operator, on a real API server",
