@@ -12,7 +12,7 @@ import importlib
 import os
 import sys
 from collections.abc import Callable, Sequence
-from typing import Protocol, cast
+from typing import NoReturn, Protocol, cast
 
 from grapevine import __version__
 from grapevine.cli import logs
@@ -153,9 +153,17 @@ def _load(command: str) -> _CommandModule:
     return cast(_CommandModule, importlib.import_module(_COMMANDS[command].module))
 
 
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        """Say what is wrong with the words, none of which a terminal may act upon, and end."""
+        from grapevine.model.visible import visible
+
+        super().error(visible(message))
+
+
 def _parser(chosen: str | None, module: _CommandModule | None) -> argparse.ArgumentParser:
     """Return the parser, complete for the chosen command, with a line for each of the others."""
-    parser = argparse.ArgumentParser(
+    parser: argparse.ArgumentParser = _Parser(
         prog=_PLUGIN if os.path.basename(sys.argv[0]).startswith("kubectl-grapevine") else "grapevine",
         description=_DESCRIPTION,
         epilog=_EXAMPLES,

@@ -69,7 +69,8 @@ def ask(args: argparse.Namespace, path: str, query: Mapping[str, str], *, patien
             answers is no operator.
         RetryableError: nothing answers, or not in time.
     """
-    given = urllib.parse.urlencode({key: value for key, value in query.items() if value})
+    # A word of the command line that is no UTF-8 is the name of nothing: it is asked for with a ?.
+    given = urllib.parse.urlencode({key: value for key, value in query.items() if value}, errors="replace")
     if args.operator:
         where = OperatorUrl(args.operator, args.token_file, args.ca_file)
         status, body = fetch(where, f"{path}?{given}", timeout_s=_TIMEOUT_S + patience_s)

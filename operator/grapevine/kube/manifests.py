@@ -6,6 +6,7 @@ Files may come from anywhere, so size, number and nesting are bounded.
 
 import contextlib
 import json
+import re
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -26,6 +27,8 @@ MAX_FILES = 20_000
 MAX_NODES = 5_000_000
 """Values in one file with aliases followed: a kilobyte of YAML can stand for a terabyte."""
 
+_HALF = re.compile("[\ud800-\udfff]")
+"""Surrogates: Python pairs those that belong together. Source: Unicode Standard, 3.8."""
 _TRUE = frozenset({"true", "True", "TRUE"})
 _FALSE = frozenset({"false", "False", "FALSE"})
 
@@ -204,11 +207,24 @@ def _check(file: Path, documents: list[Any]) -> None:
     while pending:
         value = pending.pop()
         left -= 1
-        if isinstance(value, dict):
+        if isinstance(value, str):
+            _check_text(file, value)
+        elif isinstance(value, dict):
+            for key in value:
+                _check_text(file, str(key))
             pending.extend(value.values())
         elif isinstance(value, list):
             pending.extend(value)
-        elif not isinstance(value, str | int | float | None):
+        elif not isinstance(value, int | float | None):
             raise PermanentInputError(f"{file}: holds a {type(value).__name__}, which no Kubernetes object has")
         if len(pending) > left:
             raise PermanentInputError(f"{file}: holds more than {MAX_NODES:,} values, its aliases followed")
+
+
+def _check_text(file: Path, text: str) -> None:
+    """Refuse halves of characters: an escape can write one, and no API server, and nothing we write, holds it."""
+    if not text.isascii() and (found := _HALF.search(text)):
+        raise PermanentInputError(
+            f"{file}: holds half a character, {visible(found.group())} in {visible(text[:100])}, "
+            "which no Kubernetes object has: take it out"
+        )

@@ -93,6 +93,20 @@ def test_any_bytes_are_objects_or_refused(tmp_path_factory: pytest.TempPathFacto
         assert yaml.safe_load(to_yaml(resource)) is not None
 
 
+@pytest.mark.parametrize("content", ['{"kind": "X", "name": "a\\ud800b"}', '{"kind": "X", "a\\ud800b": 1}'])
+def test_half_a_character_is_refused_with_the_text_it_is_in(tmp_path: Path, content: str) -> None:
+    with pytest.raises(
+        PermanentInputError, match=r"any\.yaml: .*half a character, \\ud800 in a\\ud800b.*: take it out"
+    ):
+        read(tmp_path / "any.yaml", content.encode())
+
+
+def test_a_character_written_as_two_halves_is_one(tmp_path: Path) -> None:
+    ((_, resource),) = read(tmp_path / "any.yaml", rb'{"kind": "X", "name": "\ud83c\udf47"}')
+
+    assert "🍇" == resource["name"]
+
+
 def test_finds_a_tree_without_what_is_hidden(tmp_path: Path) -> None:
     for name in ("b.yaml", "a/x.yml", "a/y.json", ".git/z.yaml", "a/.hidden.yaml", "a/readme.md"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
