@@ -25,7 +25,9 @@ _COLUMNS = ("SHOWS", "ADDS", "CALLERS", "CALLEES", "BETWEEN", "KIND", "WORKLOAD"
 
 def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Add the command's parser."""
-    parser = subparsers.add_parser("advise", help="say where to begin with tracing")
+    parser = subparsers.add_parser(
+        "advise", help="say where to begin with tracing", epilog="example: grapevine advise tracing --top 5"
+    )
     about = parser.add_subparsers(title="about", metavar="WHAT", required=True)
     tracing = about.add_parser(
         "tracing",

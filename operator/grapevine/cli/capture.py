@@ -4,15 +4,27 @@ import argparse
 import os
 import sys
 
+_EPILOG = """\
+exit codes: 0 done, 1 not everything in the file became durable, 2 wrong input or missing capability
+
+examples:
+  # What a node hears, to an operator on the same machine
+  sudo grapevine capture --operator http://127.0.0.1:8080
+
+  # A file
+  grapevine capture --source pcap --file dns.pcap --operator http://127.0.0.1:8080
+"""
+
 
 def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Register the command and its flags; loads nothing of capture."""
     parser = subparsers.add_parser(
         "capture",
         help="hear DNS responses and send them to the operator",
-        description="Hear DNS responses on this node's interfaces, in a capture file, from DNS servers with dnstap or "
-        "in their logs, and send them to the operator.",
-        epilog="Exit codes: 0 done, 1 not everything in the file became durable, 2 wrong input or missing capability.",
+        description="Hear DNS responses on this node's interfaces, in a capture file, from DNS servers\n"
+        "with dnstap or in their logs, and send them to the operator.",
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument(
         "--source", choices=("packet", "pcap", "dnstap", "log"), default="packet", help="where from (%(default)s)"

@@ -33,7 +33,11 @@ examples:
 
 def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Add the command's parser."""
-    parser = subparsers.add_parser("dns", help="print how to have the cluster's DNS report to Grapevine")
+    parser = subparsers.add_parser(
+        "dns",
+        help="print how to have the cluster's DNS report to Grapevine",
+        epilog="example: grapevine dns enable --dry-run",
+    )
     actions = parser.add_subparsers(title="actions", metavar="ACTION", dest="action", required=True)
     enable = actions.add_parser(
         "enable",

@@ -8,7 +8,7 @@ from grapevine import __version__
 
 def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Add the command's parser."""
-    subparsers.add_parser("version", help="print the version")
+    subparsers.add_parser("version", help="print the version", epilog="example: grapevine version")
 
 
 def run(args: argparse.Namespace) -> int:

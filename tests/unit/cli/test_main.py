@@ -52,6 +52,19 @@ def test_help_shows_every_command_and_examples(capsys: pytest.CaptureFixture[str
         assert word in printed
 
 
+@pytest.mark.parametrize("words", [*([name] for name in main._COMMANDS), ["dns", "enable"], ["advise", "tracing"]])
+def test_the_help_of_every_command_has_an_example_that_calls_it(
+    words: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main.main([*words, "--help"])
+
+    assert ended.value.code == 0
+    _, mark, examples = capsys.readouterr().out.partition("example")
+    assert mark
+    assert f"grapevine {' '.join(words)}" in examples
+
+
 @pytest.mark.parametrize("words", [[], ["nonsense"], ["--log-level", "debug"]])
 def test_refuses_words_that_are_no_command(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as ended:
