@@ -105,6 +105,10 @@ _COMMANDS = {
 }
 
 
+_UNENDING = frozenset({"operator", "capture", "watch", "map", "migrate"})
+"""What goes on until it is ended, or says itself what it does."""
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command in `argv` (the process's arguments by default) and return the exit code."""
     words = sys.argv[1:] if argv is None else list(argv)
@@ -117,7 +121,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         if module is None:  # argparse has refused everything without a command
             return EXIT_INPUT
         logs.configure(args.log_level, args.log_format)
-        code = module.run(args)
+        code = _run(chosen or "", module, args)
         sys.stdout.flush()
     except GrapevineError as error:
         return _complain(str(error))
@@ -131,6 +135,15 @@ def main(argv: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or the flush at exit raises once more
         return EXIT_BROKEN_PIPE
     return code
+
+
+def _run(chosen: str, module: _CommandModule, args: argparse.Namespace) -> int:
+    if chosen in _UNENDING:
+        return module.run(args)
+    from grapevine.cli.progress import told_when_slow  # it loads threads, which capture does without
+
+    with told_when_slow(chosen):
+        return module.run(args)
 
 
 def complete_for_kubectl() -> int:

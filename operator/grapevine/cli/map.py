@@ -67,7 +67,7 @@ def run(args: argparse.Namespace) -> int:
         RetryableError: nothing answers.
     """
     if not 0 <= args.port < 1 << 16:
-        raise PermanentInputError(f"--port: {args.port} is no port")
+        raise PermanentInputError(f"--port: {args.port} is no port: give 0 to 65535")
     if args.operator and args.operator.startswith("https:"):
         raise PermanentInputError(
             "--operator: a browser sends no token, so https://… shows it nothing: leave it out, and the page comes "
