@@ -73,7 +73,7 @@ async def _measure(name: str, found: ServiceMap) -> list[tuple[str, str]]:
             await page.look(width=1400, height=900)
             await page.send("Page.addScriptToEvaluateOnNewDocument", source=_PAINTED)
             painted = [await _painted_ms(page, f"{url}/") for _ in range(_TIMES)]
-            rates = {kind: [await _rate(page, kind) for _ in range(3)] for kind in ("pan", "zoom")}
+            rates = {kind: [await _rate(page, kind) for _ in range(2)] for kind in ("pan", "zoom")}
             chosen = []
             for _ in range(_TIMES):
                 await _painted_ms(page, f"{url}/")

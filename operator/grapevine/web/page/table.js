@@ -3,7 +3,7 @@
 import { button, html, name } from "./element.js";
 import { LINES, number, refOf, time, words } from "./words.js";
 
-const FIRST = 200;
+const FIRST = 100;
 const MOST = 2000;
 /** As many as the operator tells at once. */
 const text = (value) => document.createTextNode(value);
