@@ -309,10 +309,13 @@ def sums_of(observations: Sequence[Observation]) -> dict[object, tuple[int, int,
     return found
 
 
-def check_blocks(chosen: Sequence[Exchange], block_frames: int, block_ms: int) -> None:
+def check_blocks(
+    chosen: Sequence[Exchange], block_frames: int, block_ms: int, lone_direction: int | None = None
+) -> None:
     """As `check`, for frames in blocks of the ring of at most so many frames, and so much time."""
     plain, counters = Plain(), Counters()
     intake = Intake("packet", 1_000, counters, matching="on")
+    intake.lone_direction = lone_direction
     frames = frames_of(chosen)
     while frames:
         time_ms = frames[0][0]
@@ -367,6 +370,26 @@ def test_blocks_of_the_ring_give_what_the_plainest_way_gives(chosen: list[Exchan
 @pytest.mark.parametrize("seed", range(20))
 def test_blocks_of_the_ring_give_it_for_clients_that_repeat_themselves(seed: int) -> None:
     check_blocks(busy_client(seed, 400), 1 + 7 * seed, 200)
+
+
+def left_alone(chosen: Sequence[Exchange]) -> list[Exchange]:
+    """Return the exchanges with one copy at most of each response in the direction OUTGOING."""
+    return [
+        replace(
+            e, copies=(*(copy for copy in e.copies if copy[1] != 4), *[copy for copy in e.copies if copy[1] == 4][:1])
+        )
+        for e in chosen
+    ]
+
+
+@given(st.lists(exchanges, max_size=30), st.integers(1, 40), st.integers(1, 200))
+def test_responses_without_copies_give_it_when_counted_at_once(chosen: list[Exchange], frames: int, ms: int) -> None:
+    check_blocks(left_alone(chosen), frames, ms, lone_direction=4)
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_they_give_it_for_clients_that_repeat_themselves(seed: int) -> None:
+    check_blocks(left_alone(busy_client(seed, 400)), 1 + 7 * seed, 200, lone_direction=4)
 
 
 @pytest.mark.parametrize("matching", ["on", "off", "auto"])

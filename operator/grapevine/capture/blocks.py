@@ -5,6 +5,7 @@ network header stands at `NETWORK_OFFSET` behind the start of its own header, fo
 """
 
 import socket
+import sys
 from collections.abc import Iterator
 from struct import Struct
 from typing import Final
@@ -25,10 +26,14 @@ TIME: Final = Struct("=4x2I")
 _FRAME: Final = Struct("=I8xI10xH22xHi2xB")
 """Offset of the next frame, octets captured, offset of the network header; then of the address: protocol (big-endian),
 interface, packet type."""
-COOKED_IPV4_UDP: Final = Struct("=I4x2I10xH22xH6xB37xBxBB2xHxB2x4s4s2s2sBB2x2s")
-"""The same, and what follows in nearly every frame: offset of the next one, nanoseconds, octets captured, offset of the
-network header; protocol, packet type; version and length of the IPv4 header, its total length in two octets, fragment
-(big-endian), protocol, source, destination; ports and length of UDP, in two octets; id of DNS."""
+COOKED_IPV4_UDP: Final = Struct("=I4x2I42xB37xB5xI2x4s4s2s2s4x2s")
+"""The same, and what follows in nearly every frame: offset of the next one, nanoseconds, octets captured; packet type;
+version and length of the IPv4 header, `UNFRAGMENTED_UDP` under its mask, source, destination; UDP's ports; DNS's id."""
+UNFRAGMENTED_UDP: Final = int.from_bytes(b"\0\0\0\x11", sys.byteorder)
+UNFRAGMENTED_UDP_MASK: Final = int.from_bytes(b"\x3f\xff\0\xff", sys.byteorder)
+"""Of IPv4: more fragments and their offset, without the time to live, and the protocol."""
+REST_OF_FRAME: Final = Struct("=26xH22xH46x2B20x2B")
+"""Offset of the network header; protocol; total length of IPv4 and length of UDP, in two octets each."""
 
 
 Located = tuple[int, int, int, int, int, int]

@@ -19,9 +19,14 @@ class Heard(NamedTuple):
     resolver: bytes
     transport: str
     key: bytes
-    """For `Exchanges`."""
+    """For `Exchanges`, with `question`."""
     name: bytes
     """For `Repeats`."""
+
+    @property
+    def question(self) -> bytes:
+        """Return its octets."""
+        return self.message[HEADER_BYTES : self.behind]
 
 
 def hear(message: bytes, client: bytes, port: bytes, resolver: bytes, transport: str) -> Heard:
@@ -30,7 +35,6 @@ def hear(message: bytes, client: bytes, port: bytes, resolver: bytes, transport:
     if not MIN_QUESTION_BYTES <= behind - HEADER_BYTES <= len(message) - HEADER_BYTES:
         behind = len(message)
     prefix = b"" if transport == "udp" else b"t"
-    key = prefix + client + port + message[:2] + message[HEADER_BYTES:behind]
-    return Heard(
-        message, behind, client, port, resolver, transport, key, prefix + resolver + client + message[2:behind]
-    )
+    key = prefix + client + port + message[:2]
+    name = prefix + resolver + client + message[2:behind]
+    return Heard(message, behind, client, port, resolver, transport, key, name)

@@ -10,12 +10,21 @@ import socket
 from struct import Struct
 from typing import Final, Literal
 
-from grapevine.capture.blocks import COOKED_IPV4_UDP, IPV4_PROTOCOL, NETWORK_OFFSET, TIME, TIME_STEP_NS, walk
+from grapevine.capture.blocks import (
+    COOKED_IPV4_UDP,
+    IPV4_PROTOCOL,
+    REST_OF_FRAME,
+    TIME,
+    TIME_STEP_NS,
+    UNFRAGMENTED_UDP,
+    UNFRAGMENTED_UDP_MASK,
+    walk,
+)
 from grapevine.capture.connections import Connections
 from grapevine.capture.counters import Counters, Reason
 from grapevine.capture.dns import HEADER_BYTES, Response, find_fault, parse_response
 from grapevine.capture.flood import Flood, parent_key
-from grapevine.capture.frames import DNS_PORT, ETHERTYPE_IPV4, ETHERTYPE_IPV6, TCP, UDP, Packet, parse_network
+from grapevine.capture.frames import DNS_PORT, ETHERTYPE_IPV4, ETHERTYPE_IPV6, TCP, Packet, parse_network
 from grapevine.capture.heard import MIN_QUESTION_BYTES, Heard, hear
 from grapevine.capture.matching import GENERATION_MS, MAX_FRAMES, UNKNOWN, Exchanges
 from grapevine.capture.repeats import Repeats
@@ -33,7 +42,6 @@ _IPV6: Final = Struct("!B3xHBx16s16s2s2sH2x2s").unpack_from
 _MIN_IPV4_BYTES: Final = 20 + 8 + HEADER_BYTES + MIN_QUESTION_BYTES
 _MIN_IPV6_BYTES: Final = 40 + 8 + HEADER_BYTES + MIN_QUESTION_BYTES
 _FRAGMENTED: Final = 0x3FFF
-_FRAGMENTED_BIG_ENDIAN: Final = socket.htons(_FRAGMENTED)
 _SYN, _SYN_MASK = 0x02, 0x17
 """SYN, and not ACK, RST or FIN."""
 
@@ -66,6 +74,9 @@ class Intake:
         self._cuts: list[Cut] = []
         self.first_ms: int | None = None
         """Time of the first frame; None before it."""
+        self.lone_direction: int | None = None
+        """Packet type of responses that are known to come in one copy: in blocks they are counted at once. None where
+        that is not known."""
         self._newest_ms = 0
         self._last_ms = 0
         self._low_ms = self._due_ms = 0
@@ -113,25 +124,26 @@ class Intake:
                     self._responses_left = left = self._responses_left - 1
                     if left < 0:
                         self._end_generation(time_ms)
-                    tail = data[message + 2 : behind]
-                    name = src + dst + tail
-                    key = dst + dst_port + transaction + tail[10:]
+                    key = dst + dst_port + transaction
+                    name = src + dst + data[message + 2 : behind]
                     entry = self._repeats.recent.get(name)
                     if entry is not None:
                         known: DnsTally | None = entry.known
                         if behind + entry.size > stop or data[behind : behind + entry.size] != entry.raw:
                             known = self._repeats.vary(entry, data, behind, stop)
                         if known is not None:
+                            response = (known, data[message + 12 : behind], time_ms, direction)
                             recent = self._exchanges.recent
-                            held = recent.get(key, UNKNOWN)
-                            if held is None:
-                                recent[key] = (known, time_ms, direction)
+                            state = recent.get(key, UNKNOWN)
+                            if isinstance(state, bytes):
+                                if state.startswith(response[1]):
+                                    recent[key] = response
+                                    return
+                            elif state[1] == response[1]:
+                                self._exchanges.fold(recent, key, response)
                                 return
-                            if held is not UNKNOWN:
-                                self._exchanges.fold(recent, key, (known, time_ms, direction))
-                                return
-                            if not self._exchanges.is_matching:
-                                self._exchanges.hold(key, (known, time_ms, direction))
+                            elif state is UNKNOWN and not self._exchanges.is_matching:
+                                self._exchanges.hold(key, response)
                                 return
                     heard = Heard(data[message:stop], behind - message, dst, dst_port, src, "udp", key, name)
                     self._respond(heard, direction, time_ms)
@@ -140,10 +152,7 @@ class Intake:
                     self._queries_left = left = self._queries_left - 1
                     if left < 0:
                         self._end_generation(time_ms)
-                    key = src + src_port + transaction + data[message + 12 : behind]
-                    recent = self._exchanges.recent
-                    if key not in recent:
-                        recent[key] = None
+                    self._exchanges.ask(src + src_port + transaction, data[message + 12 : stop])
                     return
         self._packet(parse_network(data, start, end, ethertype, direction), time_ms)
 
@@ -153,68 +162,84 @@ class Intake:
             for start, end, ethertype, direction, time_ms, _ in walk(data, at, count):
                 self.frame(data, start, end, ethertype, direction, time_ms)
             return
-        exchanges, find, starts_with = self._exchanges, data.find, data.startswith
-        unpack, known_by = COOKED_IPV4_UDP.unpack_from, self._repeats
-        recent, before, entry_of = exchanges.recent, exchanges.before, known_by.recent.get
-        queries = responses = 0
+        exchanges, repeats, lone, port = self._exchanges, self._repeats, self.lone_direction, _PORT
+        is_off = not exchanges.is_matching
+        unpack, find, starts_with = COOKED_IPV4_UDP.unpack_from, data.find, data.startswith
+        recent, before = exchanges.recent, exchanges.before.get
+        known_by, known_as = repeats.recent.get, repeats.verbatim.get
+        responses = held = begun = others = step = 0
         time_ms, low_ns, high_ns = self._last_ms, 1, 0
-        following = at
         for _ in range(count):
-            at = following
-            (
-                step, ns, captured, offset, protocol, direction,
-                version, high, low, fragment, proto, src, dst, src_port, dst_port, udp_high, udp_low, transaction,
-            ) = unpack(data, at)  # fmt: skip
-            following = at + step
+            at += step
+            step, ns, captured, direction, version, kind, src, dst, src_port, dst_port, transaction = unpack(data, at)
             if not low_ns <= ns < high_ns:
                 low_ns, high_ns = ns, ns + TIME_STEP_NS
                 seconds, _ = TIME.unpack_from(data, at)
                 time_ms = seconds * 1_000 + ns // 1_000_000
                 if not self._low_ms <= time_ms < self._due_ms:
                     self._begin(time_ms)
-                    recent, before, entry_of = exchanges.recent, exchanges.before, known_by.recent.get
+                    recent, before = exchanges.recent, exchanges.before.get
+                    known_by, known_as = repeats.recent.get, repeats.verbatim.get
                 self._last_ms = time_ms
-            if (
-                version == 0x45
-                and proto == UDP
-                and protocol == IPV4_PROTOCOL
-                and high << 8 | low == captured == (udp_high << 8 | udp_low) + 20
-                and offset == NETWORK_OFFSET
-                and not fragment & _FRAGMENTED_BIG_ENDIAN
-            ):
-                message = at + (NETWORK_OFFSET + 28)
-                stop = at + NETWORK_OFFSET + captured
-                behind = find(0, message + 12, stop) + 5
-                if 4 < behind <= stop:
-                    if src_port == _PORT:
-                        tail = data[message + 2 : behind]
-                        entry = entry_of(src + dst + tail)
+            if src_port == port:
+                whole = src + dst + data[at + 126 : at + 96 + captured]
+                found = known_as(whole)
+                if found is None and version == 0x45 and kind & UNFRAGMENTED_UDP_MASK == UNFRAGMENTED_UDP:
+                    offset, protocol, high, low, udp_high, udp_low = REST_OF_FRAME.unpack_from(data, at)
+                    if high << 8 | low == captured == (udp_high << 8 | udp_low) + 20 and protocol == IPV4_PROTOCOL:
+                        stop = at + 96 + captured
+                        behind = find(0, at + 136, stop) + 5
+                        entry = known_by(src + dst + data[at + 126 : behind]) if 4 < behind <= stop else None
                         if entry is not None:
-                            known: DnsTally | None = entry.known
-                            if not starts_with(entry.raw, behind) or behind + entry.size > stop:
-                                known = known_by.vary(entry, data, behind, stop)
-                            if known is not None:
-                                key = dst + dst_port + transaction + tail[10:]
-                                held = recent.get(key, UNKNOWN)
-                                if held is None or (held is UNKNOWN and before.get(key, UNKNOWN) is None):
-                                    recent[key] = (known, time_ms, direction)
-                                    responses += 1
-                                    continue
-                                if held is UNKNOWN and not exchanges.is_matching:
-                                    exchanges.hold(key, (known, time_ms, direction))
-                                    responses += 1
-                                    continue
-                    elif dst_port == _PORT:
-                        key = src + src_port + transaction + data[message + 12 : behind]
-                        if key not in recent:
-                            recent[key] = None
-                        queries += 1
+                            if starts_with(entry.raw, behind) and behind + entry.size <= stop:
+                                found = repeats.learn_verbatim(whole, entry.known, data[at + 136 : behind])
+                            else:
+                                known = repeats.vary(entry, data, behind, stop)
+                                if known is not None:
+                                    found = known, data[at + 136 : behind]
+                if found is not None:
+                    tally, question = found
+                    key = dst + dst_port + transaction
+                    state = recent.get(key) or before(key)
+                    if (
+                        state == question
+                        or (isinstance(state, bytes) and state.startswith(question))
+                        or (is_off and state is None)
+                    ):
+                        responses += 1
+                        if direction != lone:
+                            held += 1
+                            recent[key] = (tally, question, time_ms, direction)
+                            continue
+                        recent[key] = found
+                        if tally.count:
+                            tally.count += 1
+                            if time_ms > tally.last_ms:
+                                tally.last_ms = time_ms
+                            elif time_ms < tally.first_ms:
+                                tally.first_ms = time_ms
+                        else:
+                            begun += 1
+                            self._keep(self._window.count(tally, time_ms))
                         continue
+            elif dst_port == port and version == 0x45 and kind & UNFRAGMENTED_UDP_MASK == UNFRAGMENTED_UDP:
+                asked = data[at + 136 : at + 96 + captured]
+                if asked:
+                    key = src + src_port + transaction
+                    if key not in recent:
+                        recent[key] = asked
+                    elif recent[key] != asked:
+                        exchanges.ask(key, asked)
+                    continue
+            others += 1
+            offset, protocol, *_ = REST_OF_FRAME.unpack_from(data, at)
             start = at + offset
             self.frame(data, start, start + captured, socket.ntohs(protocol), direction, time_ms)
-            recent, before, entry_of = exchanges.recent, exchanges.before, known_by.recent.get
-        self._queries_left -= queries
+            recent, before = exchanges.recent, exchanges.before.get
+            known_by, known_as = repeats.recent.get, repeats.verbatim.get
+        self._queries_left -= count - responses - others
         self._responses_left -= responses
+        self._counters.add(Reason.EVENTS, responses - held - begun)
         if self._queries_left < 0 or self._responses_left < 0:
             self._end_generation(time_ms)
 
@@ -298,10 +323,10 @@ class Intake:
         else:
             self._counters.add(Reason.QUERIES)
             port = packet.src_port.to_bytes(2, "big")
-            self._ask(hear(message, packet.src, port, packet.dst, transport).key)
+            self._ask(hear(message, packet.src, port, packet.dst, transport))
 
-    def _ask(self, key: bytes) -> None:
-        self._exchanges.ask(key)
+    def _ask(self, heard: Heard) -> None:
+        self._exchanges.ask(heard.key, heard.message[HEADER_BYTES:])
         self._find_first_query()
 
     def _find_first_query(self) -> bool:
@@ -319,17 +344,16 @@ class Intake:
         if fault is not None:
             self._counters.add(fault)
             if fault is Reason.QUERY and heard.port == _PORT:  # some servers ask from port 53
-                self._ask(hear(heard.message, heard.resolver, _PORT, heard.client, heard.transport).key)
+                self._ask(hear(heard.message, heard.resolver, _PORT, heard.client, heard.transport))
             return
-        same = 2 + heard.behind - HEADER_BYTES  # id and question
-        refusal = self._exchanges.expects(heard.key, same, direction)
+        refusal = self._exchanges.expects(heard.key, heard.question, direction)
         if refusal is not None:
             self._counters.add(refusal)
             return
         message, behind, name = heard.message, heard.behind, heard.name
         tally = self._repeats.find(name, message, behind, len(message), time_ms) or self._decode(heard, time_ms)
         if tally is not None:
-            self._exchanges.hold(heard.key, (tally, time_ms, direction))
+            self._exchanges.hold(heard.key, (tally, heard.question, time_ms, direction))
 
     def _decode(self, heard: Heard, time_ms: int) -> DnsTally | None:
         """Return what a response that is not known counts on; None if it is none, or does not fit into the window."""
@@ -378,17 +402,12 @@ class Intake:
     def _turn(self, now_ms: int, *, is_early: bool = False) -> None:
         """Count the responses whose copies must have come."""
         events = 0
-        for held in self._exchanges.turn(now_ms, is_early=is_early):
-            if held is None:
-                continue
-            tally, time_ms, _ = held
+        for tally, _, time_ms, _ in self._exchanges.turn(now_ms, is_early=is_early):
             if tally.count:
                 events += 1
                 tally.count += 1
-                if time_ms > tally.last_ms:
-                    tally.last_ms = time_ms
-                elif time_ms < tally.first_ms:
-                    tally.first_ms = time_ms
+                if time_ms != tally.last_ms:
+                    tally.widen(time_ms)
             else:
                 self._keep(self._window.count(tally, time_ms))
         self._counters.add(Reason.EVENTS, events)

@@ -115,6 +115,7 @@ def _run_packet(settings: CaptureSettings, stop: StopSignal) -> Outcome:
         refresh_s = time.monotonic() + HOST_IPS_PERIOD_S
 
         def take() -> bool:
+            intake.lone_direction = packets.lone_direction
             source.drain(intake.block)
             return True
 

@@ -25,6 +25,11 @@ MAX_BYTES: Final = 2 << 20
 MAX_VARIANTS: Final = 4
 """Answers remembered of one question of one client."""
 
+MAX_VERBATIM: Final = 2_048
+"""Whole messages of a generation: a response whose TTLs stand still is one, a countdown makes one a second."""
+MAX_VERBATIM_BYTES: Final = 512
+"""Of one of them; longer ones are known by their names alone."""
+
 _ENTRY_BYTES: Final = 600
 _VARIANT_BYTES: Final = 900
 """An entry, and a variant with what it stands for, without what depends on their length; measured."""
@@ -113,6 +118,9 @@ class Repeats(Generic[Known]):
         self.recent: dict[bytes, Entry[Known]] = {}
         """Entries of the running generation, for callers that cannot afford a call of `find`: what is found here, and
         has the octets of `Entry.raw` at `behind`, is the same response."""
+        self.verbatim: dict[bytes, tuple[Known, bytes]] = {}
+        """What is known of whole messages, and their question: by both addresses and all octets from the flags on. A
+        short cut to `recent` for callers that cannot afford to look for the end of a question, with its generation."""
         self._recent_bytes = 0
         self._old: dict[bytes, Entry[Known]] = {}
         self._layouts: dict[str, _Layout] = {}
@@ -143,6 +151,15 @@ class Repeats(Generic[Known]):
                     entry.turn_to(variant)
                     return variant.known
         return None
+
+    def learn_verbatim(self, whole: bytes, known: Known, question: bytes) -> tuple[Known, bytes]:
+        """Remember, if it is not too long, what the message of these octets is; return it, as `verbatim` has it."""
+        found = known, question
+        if len(whole) <= MAX_VERBATIM_BYTES:
+            if len(self.verbatim) >= MAX_VERBATIM:
+                self.verbatim.clear()
+            self.verbatim[whole] = found
+        return found
 
     def is_due_again(self, key: bytes) -> bool:
         """Tell whether this was known and is to be decoded again for its age alone."""
@@ -180,6 +197,7 @@ class Repeats(Generic[Known]):
 
     def _turn(self, now_ms: int) -> None:
         self._old, self.recent = self.recent, {}
+        self.verbatim = {}
         self._recent_bytes = 0
         self.due_ms = now_ms + GENERATION_MS
 

@@ -61,6 +61,13 @@ class Tally:
         self.window = 0
         """Number of the last window that it was in."""
 
+    def widen(self, time_ms: int) -> None:
+        """Take in the time of an event counted."""
+        if time_ms > self.last_ms:
+            self.last_ms = time_ms
+        elif time_ms < self.first_ms:
+            self.first_ms = time_ms
+
 
 class DnsTally(Tally):
     """Responses of one content to one client."""
@@ -176,8 +183,7 @@ class Window:
                 return self._begin_connection(tally, time_ms)
             return self._begin_response(tally, time_ms)
         tally.count += 1
-        tally.first_ms = min(tally.first_ms, time_ms)
-        tally.last_ms = max(tally.last_ms, time_ms)
+        tally.widen(time_ms)
         self._counters.add(Reason.CONNECTIONS if isinstance(tally, ConnTally) else Reason.EVENTS)
         return ()
 

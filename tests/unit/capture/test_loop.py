@@ -136,6 +136,8 @@ def test_reports_stdin_while_it_is_still_open_and_ends_with_sigterm(operator: Fa
 class OnePacket:
     """A packet source that hears one query and its response; then the process is told to end."""
 
+    lone_direction = None
+
     def __init__(self, *, has_queries: bool, has_connections: bool, host_ips: Iterable[str], now_s: float) -> None:
         assert (has_queries, has_connections) == (True, False)
         assert "127.0.0.1" in host_ips

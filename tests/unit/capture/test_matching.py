@@ -7,7 +7,10 @@ from grapevine.capture.counters import Counters, Reason
 from grapevine.capture.matching import GENERATION_MS, MAX_WAITING, WAIT_MS, Exchanges
 from grapevine.capture.window import DnsTally
 
-KEY = b"client, port, id and question"
+KEY = b"client, port and id"
+QUESTION = b"www\0\0\1\0\1"
+ANOTHER_QUESTION = b"www\0\0\x1c\0\1"
+EDNS = b"\0\0\x29\4\xd0\0\0\0\0\0\0"
 FROM_COREDNS, FROM_SERVICE = (DnsTally((b"", resolver, "", "", "", (), (), "")) for resolver in (b"pod", b"service"))
 
 
@@ -23,15 +26,26 @@ def exchanges(counters: Counters) -> Exchanges:
     return made
 
 
-def respond(exchanges: Exchanges, tally: DnsTally, direction: int, time_ms: int = 1, key: bytes = KEY) -> Reason | None:
-    refusal = exchanges.expects(key, len(key) // 2, direction)
+def ask(exchanges: Exchanges, key: bytes = KEY, question: bytes = QUESTION) -> None:
+    exchanges.ask(key, question + EDNS)
+
+
+def respond(
+    exchanges: Exchanges,
+    tally: DnsTally,
+    direction: int,
+    time_ms: int = 1,
+    key: bytes = KEY,
+    question: bytes = QUESTION,
+) -> Reason | None:
+    refusal = exchanges.expects(key, question, direction)
     if refusal is None:
-        exchanges.hold(key, (tally, time_ms, direction))
+        exchanges.hold(key, (tally, question, time_ms, direction))
     return refusal
 
 
 def released(exchanges: Exchanges, now_ms: int) -> list[DnsTally]:
-    return [held[0] for held in exchanges.turn(now_ms) if held is not None]
+    return [held[0] for held in exchanges.turn(now_ms)]
 
 
 def all_released(exchanges: Exchanges) -> list[DnsTally]:
@@ -46,7 +60,7 @@ def all_released(exchanges: Exchanges) -> list[DnsTally]:
 def test_keeps_the_copy_on_its_way_to_the_client_in_any_order(
     exchanges: Exchanges, counters: Counters, copies: tuple[tuple[DnsTally, int], ...], turned: int
 ) -> None:
-    exchanges.ask(KEY)
+    ask(exchanges)
     for number, (tally, direction) in enumerate(copies):
         if number == turned:
             assert released(exchanges, GENERATION_MS // 2) == []
@@ -59,24 +73,24 @@ def test_keeps_the_copy_on_its_way_to_the_client_in_any_order(
 
 @pytest.mark.parametrize("direction", [-1, p.OUTGOING], ids=["no packet type", "all outgoing"])
 def test_keeps_the_last_copy_where_packet_types_do_not_tell(exchanges: Exchanges, direction: int) -> None:
-    exchanges.ask(KEY)
+    ask(exchanges)
     assert respond(exchanges, FROM_COREDNS, direction) is None
     assert respond(exchanges, FROM_SERVICE, direction) is None
     assert all_released(exchanges) == [FROM_SERVICE]
 
 
 def test_a_response_without_a_query_is_unsolicited(exchanges: Exchanges) -> None:
-    exchanges.ask(KEY)
+    ask(exchanges)
     assert respond(exchanges, FROM_SERVICE, p.OUTGOING, key=b"another") is Reason.UNSOLICITED
     assert all_released(exchanges) == []
 
 
 def test_a_copy_that_has_the_address_of_a_masqueraded_client_is_a_copy(exchanges: Exchanges) -> None:
-    exchanges.ask(b"10.244.0.1 id and question")
-    forged = b"10.244.0.9 id and question"
+    ask(exchanges, b"10.244.0.1 id")
+    forged = b"10.244.0.9 id"
     assert respond(exchanges, FROM_COREDNS, p.OTHERHOST, key=forged) is Reason.UNSOLICITED
-    assert respond(exchanges, FROM_COREDNS, p.OTHERHOST, key=b"10.244.0.1 id and question") is None
-    assert respond(exchanges, FROM_COREDNS, p.HOST, key=b"192.0.2.02 id and question") is Reason.FOLDED
+    assert respond(exchanges, FROM_COREDNS, p.OTHERHOST, key=b"10.244.0.1 id") is None
+    assert respond(exchanges, FROM_COREDNS, p.HOST, key=b"192.0.2.02 id") is Reason.FOLDED
     assert all_released(exchanges) == [FROM_COREDNS]
 
 
@@ -87,8 +101,8 @@ def test_needs_no_query_where_nothing_is_matched(counters: Counters) -> None:
 
 
 def test_a_query_lets_one_response_in(exchanges: Exchanges) -> None:
-    exchanges.ask(KEY)
-    exchanges.ask(KEY)
+    ask(exchanges)
+    ask(exchanges)
     assert respond(exchanges, FROM_SERVICE, p.OUTGOING) is None
     assert all_released(exchanges) == [FROM_SERVICE]
     assert respond(exchanges, FROM_SERVICE, p.OUTGOING) is Reason.UNSOLICITED
@@ -102,7 +116,7 @@ def test_a_query_waits_for_seconds_and_then_for_one_response(
     for now_ms in copies_ms:
         if now_ms:
             exchanges.turn(now_ms)
-        exchanges.ask(KEY)
+        ask(exchanges)
     answer_ms = copies_ms[-1] + later_ms
     for now_ms in range(copies_ms[-1] + GENERATION_MS, answer_ms + 1, GENERATION_MS):
         assert released(exchanges, now_ms) == []
@@ -113,7 +127,7 @@ def test_a_query_waits_for_seconds_and_then_for_one_response(
 
 
 def test_a_query_is_forgotten_in_the_end(exchanges: Exchanges) -> None:
-    exchanges.ask(KEY)
+    ask(exchanges)
     for now_ms in range(GENERATION_MS, 2 * WAIT_MS + 3 * GENERATION_MS, GENERATION_MS):
         exchanges.turn(now_ms)
     assert respond(exchanges, FROM_SERVICE, p.OUTGOING) is Reason.UNSOLICITED
@@ -121,7 +135,7 @@ def test_a_query_is_forgotten_in_the_end(exchanges: Exchanges) -> None:
 
 @pytest.mark.parametrize(("silence_ms", "expected"), [(3_000, None), (20_000, Reason.UNSOLICITED)])
 def test_a_query_grows_old_in_silence_too(exchanges: Exchanges, silence_ms: int, expected: Reason | None) -> None:
-    exchanges.ask(KEY)
+    ask(exchanges)
     for _ in range(2):
         exchanges.turn(silence_ms)
     assert respond(exchanges, FROM_SERVICE, p.OUTGOING) is expected
@@ -129,7 +143,7 @@ def test_a_query_grows_old_in_silence_too(exchanges: Exchanges, silence_ms: int,
 
 def test_queries_forgotten_for_the_cap_are_counted(exchanges: Exchanges, counters: Counters) -> None:
     for number in range(3 * MAX_WAITING):
-        exchanges.ask(number.to_bytes(4, "big"))
+        ask(exchanges, number.to_bytes(4, "big"))
         if number % 1_000 == 0:
             exchanges.turn(number // 1_000)
     exchanges.turn(30)
@@ -144,10 +158,45 @@ def test_releases_in_the_order_of_the_first_copies_and_counts_what_is_early(
     exchanges: Exchanges, counters: Counters
 ) -> None:
     for key in (b"1", b"2"):
-        exchanges.ask(key)
+        ask(exchanges, key)
         respond(exchanges, FROM_COREDNS, p.OTHERHOST, 50, key)
     respond(exchanges, FROM_SERVICE, p.OUTGOING, 51, b"1")
     assert released(exchanges, 60) == []
-    assert [held[0] for held in exchanges.turn(70, is_early=True) if held is not None] == [FROM_SERVICE, FROM_COREDNS]
+    assert [held[0] for held in exchanges.turn(70, is_early=True)] == [FROM_SERVICE, FROM_COREDNS]
     assert counters[Reason.FOLD_EARLY] == 2
     assert not exchanges
+
+
+@pytest.mark.parametrize("turned", range(4))
+def test_questions_with_the_same_id_are_apart(exchanges: Exchanges, turned: int) -> None:
+    steps = [
+        lambda: ask(exchanges),
+        lambda: ask(exchanges, question=ANOTHER_QUESTION),
+        lambda: respond(exchanges, FROM_COREDNS, p.OUTGOING, question=ANOTHER_QUESTION),
+        lambda: respond(exchanges, FROM_SERVICE, p.OUTGOING),
+    ]
+    for number, step in enumerate(steps):
+        if number == turned:
+            assert released(exchanges, GENERATION_MS // 2) == []
+        assert step() is None
+    assert respond(exchanges, FROM_SERVICE, p.OUTGOING, question=b"a\0\0\1\0\1") is Reason.UNSOLICITED
+    assert set(all_released(exchanges)) == {FROM_COREDNS, FROM_SERVICE}
+
+
+def test_questions_with_the_same_id_wait_for_seconds_both(exchanges: Exchanges) -> None:
+    for now_ms in (GENERATION_MS, 2 * GENERATION_MS):
+        ask(exchanges, question=QUESTION if now_ms == GENERATION_MS else ANOTHER_QUESTION)
+        exchanges.turn(now_ms)
+    for now_ms in range(3 * GENERATION_MS, 10 * GENERATION_MS, GENERATION_MS):
+        exchanges.turn(now_ms)
+    assert respond(exchanges, FROM_SERVICE, p.OUTGOING) is None
+    assert respond(exchanges, FROM_SERVICE, p.OUTGOING, question=ANOTHER_QUESTION) is None
+
+
+def test_a_copy_of_what_was_counted_is_folded(exchanges: Exchanges, counters: Counters) -> None:
+    ask(exchanges)
+    exchanges.recent[KEY] = (FROM_SERVICE, QUESTION)
+    for direction in (p.OUTGOING, p.HOST):
+        assert respond(exchanges, FROM_COREDNS, direction) is Reason.FOLDED
+    assert all_released(exchanges) == []
+    assert respond(exchanges, FROM_SERVICE, p.OUTGOING) is Reason.UNSOLICITED

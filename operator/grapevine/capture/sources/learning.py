@@ -35,6 +35,8 @@ MIN_SHARE: Final = 0.02
 MAX_LOST_SHARE: Final = 0.05
 """Where the kernel dropped some, copies are missing, so the same share of packets may contradict, up to this. Else a
 node that cannot keep up with all copies would have to hear them for ever."""
+SETTLE_S: Final = 2.0
+"""What the filter before has passed is read by then: the ring's blocks are up to 1.6 s old."""
 SAMPLE: Final = 0x07
 """One packet in eight is noted, with all its copies: the last octet of its id or sequence number has none of these."""
 GENERATION_MS: Final = 500
@@ -108,8 +110,7 @@ class Notes:
         packets = patterns.total()
         if self._is_void or packets < MIN_PACKETS:
             return ()
-        lost_share = self.lost / (self.lost + self._shown)
-        tolerated = int(packets * min(lost_share, MAX_LOST_SHARE))
+        tolerated = self._tolerated(packets)
         copies: Counter[Slot] = Counter()
         for pattern, count in patterns.items():
             for slot in set(pattern):
@@ -122,6 +123,26 @@ class Notes:
             if missed <= tolerated:
                 left_out.append(slot)
         return tuple(left_out)
+
+    def lone_direction(self, left_out: Collection[Slot]) -> int | None:
+        """Return the packet type whose responses have no other copy but in these slots, that of the most; else None."""
+        patterns = self._patterns["response"]
+        packets = patterns.total()
+        if self._is_void or packets < MIN_PACKETS:
+            return None
+        alone: Counter[int] = Counter()
+        accompanied: Counter[int] = Counter()
+        for pattern, count in patterns.items():
+            left = set(pattern) - set(left_out)
+            for direction in {slot.direction for slot in left}:
+                (alone if len(left) == 1 else accompanied)[direction] += count
+        tolerated = self._tolerated(packets)
+        return next((each for each, _ in alone.most_common() if accompanied[each] <= tolerated), None)
+
+    def _tolerated(self, packets: int) -> int:
+        """Return how many of so many packets may contradict."""
+        lost_share = self.lost / (self.lost + self._shown)
+        return int(packets * min(lost_share, MAX_LOST_SHARE))
 
     def _turn(self, time_ms: int) -> None:
         """Begin a generation; the one before the last is complete."""
@@ -144,6 +165,9 @@ class Learning:
         """What is to be passed now."""
         self.notes: Notes | None = Notes(wanted.host_addresses)
         """To be shown every frame, while there is one."""
+        self.lone_direction: int | None = None
+        """Packet type of the responses that now come in one copy; None while that is not known."""
+        self._learned_direction: int | None = None
         self._since_s = now_s
         self._looked_s = now_s
         self._responses = self._frames = 0
@@ -161,9 +185,12 @@ class Learning:
     def advance(self, now_s: float, responses: int, frames: int) -> None:
         """Let time pass; `frames` were heard so far, and `responses` in them were of use."""
         if self.notes is None:
+            if now_s >= self._since_s + SETTLE_S:
+                self.lone_direction = self._learned_direction
             if now_s >= self._since_s + PERIOD_S or self._is_silent(now_s, responses, frames):
                 self.notes = Notes(self._everything.host_addresses)
                 self.wanted = self._everything
+                self.lone_direction = None
                 self._since_s = now_s
             return
         if now_s < self._since_s + LEARN_S:
@@ -171,6 +198,7 @@ class Learning:
         if self.notes.count("response") < MIN_PACKETS and now_s < self._since_s + PERIOD_S:
             return  # the quieter the node, the less all its copies cost
         self.wanted = self._learned(self.notes)
+        self._learned_direction = self.notes.lone_direction(self.wanted.responses)
         self.notes = None
         self._since_s = self._looked_s = now_s
         self._responses, self._frames = responses, frames

@@ -29,6 +29,11 @@ class PacketSource:
         """Return the socket, to wait on."""
         return self._ring.fileno()
 
+    @property
+    def lone_direction(self) -> int | None:
+        """Packet type of the responses that come in one copy, see `Intake.lone_direction`."""
+        return self._learning.lone_direction
+
     def drain(self, sink: Sink) -> None:
         """Give the blocks of frames that wait to `sink`."""
         notes = self._learning.notes

@@ -13,6 +13,7 @@ from grapevine.capture.sources.learning import (
     MIN_FRAMES,
     MIN_PACKETS,
     PERIOD_S,
+    SETTLE_S,
     SILENCE_S,
     Learning,
     Notes,
@@ -202,6 +203,43 @@ def taught(learning: Learning, now_s: float, copies: tuple[Slot, ...] = BRIDGED)
     assert learning.notes is not None
     show(learning.notes, ((response(i), copies) for i in range(400)))
     learning.advance(now_s + LEARN_S, 400, 800)
+
+
+@pytest.mark.parametrize(
+    ("copies", "lost", "expected"),
+    [
+        ([BRIDGED], 0, p.OUTGOING),
+        ([FROM_AFAR], 0, p.OUTGOING),
+        ([REDIRECTED], 0, p.HOST),
+        ([BRIDGED, REDIRECTED], 0, p.OUTGOING),
+        ([BRIDGED, BRIDGED, REDIRECTED, (Slot(POD, p.OUTGOING), Slot(OTHER_POD, p.OUTGOING))], 0, p.HOST),
+    ],
+    ids=["bridge", "from afar", "eBPF", "both", "twice on its way out, at times"],
+)
+def test_knows_where_a_response_has_no_other_copy(
+    copies: list[tuple[Slot, ...]], lost: int, expected: int | None
+) -> None:
+    notes = learned(((response(i), copies[i % len(copies)]) for i in range(4 * MIN_PACKETS)), lost=lost)
+
+    assert expected == notes.lone_direction(notes.left_out("response"))
+
+
+def test_with_few_packets_any_response_may_have_copies() -> None:
+    notes = learned((response(i), REDIRECTED) for i in range(MIN_PACKETS - 1))
+
+    assert notes.lone_direction(()) is None
+
+
+def test_responses_are_alone_once_the_ring_holds_no_copies_any_more() -> None:
+    learning = Learning(Wanted(), 0.0)
+    told: list[int | None] = []
+    for now_s in (0.0, PERIOD_S + LEARN_S + 1):
+        taught(learning, now_s)
+        for after_s in (LEARN_S, LEARN_S + SETTLE_S, LEARN_S + PERIOD_S):
+            learning.advance(now_s + after_s, 0, 0)
+            told.append(learning.lone_direction)
+
+    assert [None, p.OUTGOING, None] * 2 == told
 
 
 def test_passes_everything_until_it_has_learned() -> None:
