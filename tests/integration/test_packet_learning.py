@@ -44,6 +44,7 @@ from grapevine.capture.intake import Intake
 from grapevine.capture.sources.host import read_host_ips
 from grapevine.capture.sources.learning import LEARN_S
 from grapevine.capture.sources.packet import PacketSource
+from grapevine.capture.sources.ring import RETIRE_MS
 
 counters = Counters()
 intake = Intake("packet", 1_000, counters, matching="on")
@@ -56,7 +57,7 @@ while True:
         continue
     if not os.read(0, 100):
         break
-    while select.select([source], [], [], 0.3)[0]:
+    while select.select([source], [], [], 2 * RETIRE_MS / 1_000)[0]:
         source.drain(intake.block)
     intake.flush()
     heard = [(o.client_ip, getattr(o, "resolver_ip", None) or o.dst_ip, o.count) for cut in intake.take() for o in cut]

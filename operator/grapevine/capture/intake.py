@@ -60,7 +60,9 @@ class Intake:
         *,
         matching: Matching = "auto",
         takes_connections: bool = True,
+        is_patient: bool = False,
     ) -> None:
+        """Make one for a source; `is_patient` as in `Window`."""
         self._counters = counters
         self._takes_connections = takes_connections
         self._streams = Streams(counters)
@@ -70,7 +72,7 @@ class Intake:
         self._connections = Connections(counters)
         self._flood = Flood()
         self._flood_window = 0
-        self._window = Window(source, window_ms, counters)
+        self._window = Window(source, window_ms, counters, is_patient=is_patient)
         self._cuts: list[Cut] = []
         self.first_ms: int | None = None
         """Time of the first frame; None before it."""

@@ -35,6 +35,8 @@ if TYPE_CHECKING:  # what the usual source, packets, has no use for is loaded by
 
 TICK_S: Final = 0.25
 """How often time passes for held responses and windows while no packet comes."""
+PACKET_TICK_S: Final = 0.6
+"""The same of the ring, longer than a packet waits in it: so a busy node wakes us up with packets alone."""
 QUIET_S: Final = 1.0
 """Silence on stdin after which what is held is sent: there packets are the only clock."""
 POLL_S: Final = 0.1
@@ -95,6 +97,7 @@ def _run_packet(settings: CaptureSettings, stop: StopSignal) -> Outcome:
         counters,
         matching="on" if settings.match else "off",
         takes_connections=settings.connections,
+        is_patient=True,
     )
     batcher = Batcher(_random_stream(), settings.node, counters, _now_ms)
     with ExitStack() as stack:
@@ -119,7 +122,7 @@ def _run_packet(settings: CaptureSettings, stop: StopSignal) -> Outcome:
             source.drain(intake.block)
             return True
 
-        for _ in _listen(source, take, intake, stop, TICK_S, lambda: intake.advance(_now_ms()), watchdog):
+        for _ in _listen(source, take, intake, stop, PACKET_TICK_S, lambda: intake.advance(_now_ms()), watchdog):
             now_s = time.monotonic()
             source.advance(now_s, counters[Reason.EVENTS], counters[Reason.FRAMES])
             cuts = intake.take()

@@ -22,6 +22,8 @@ MAX_CLIENT_ENTRIES: Final = 512
 """Distinct observations of responses, and of connections, of one client in one window; then its names are folded."""
 MAX_CLIENT_PARENTS: Final = 64
 """Folded names of one client in one window."""
+PATIENCE: Final = 5
+"""Windows that one may take the place of where each of its observations was made before: what is new cannot wait."""
 MAX_KNOWN: Final = 4_096
 """Tallies kept to be found by what they count; more are forgotten but for those in use."""
 MAX_CUT_BYTES: Final = MAX_BODY_BYTES * 3 // 4
@@ -127,9 +129,15 @@ class ConnTally(Tally):
 class Window:
     """Sums up events over everything but times and count."""
 
-    def __init__(self, source: str, window_ms: int, counters: Counters) -> None:
+    def __init__(self, source: str, window_ms: int, counters: Counters, *, is_patient: bool = False) -> None:
+        """Make one; `is_patient` has it wait for up to `PATIENCE` windows while nothing in it is new."""
         self._source = source
         self._window_ms = window_ms
+        self._patience_ms = (PATIENCE if is_patient else 1) * window_ms
+        self._latest_ms = 0
+        """When the open window is over whatever is in it."""
+        self._is_due = False
+        """Whether it holds what cannot wait: something new, or half of what a client or a window may have."""
         self._counters = counters
         self.number = 1
         """Of the open window; grows with each."""
@@ -172,7 +180,7 @@ class Window:
         client, resolver, qname, qtype, rcode, answers, _, transport = tally.key
         key: Key = (client, resolver, parent_of(qname), qtype, rcode, answers, (), transport)
         folded = self._folded.get(_kind(key))
-        if folded is None and _takes_one_more(self._parents, client, MAX_CLIENT_PARENTS):
+        if folded is None and self._takes_one_more(self._parents, client, MAX_CLIENT_PARENTS):
             folded = self._folded[_kind(key)] = DnsTally(key, is_folded=True)
         return folded
 
@@ -191,15 +199,20 @@ class Window:
         """Return the window's observations if it is over by `now_ms`."""
         if now_ms < self.end_ms:
             return ()
+        if self._open and not self._is_due and now_ms < self._latest_ms:
+            self.end_ms = min(now_ms + self._window_ms, self._latest_ms)
+            return ()
         cuts = self.flush()
         self.end_ms = now_ms + self._window_ms
+        self._latest_ms = now_ms + self._patience_ms
         return cuts
 
     def flush(self) -> Cuts:
         """End the window and return what it holds; the next begins with the next `advance`."""
-        self.end_ms = 0
+        self.end_ms = self._latest_ms = 0
         self.number += 1
         self._cut_entries = 0
+        self._is_due = False
         for table in (self._names, self._parents, self._connections, self._folded):
             table.clear()
         return self._take()
@@ -213,7 +226,7 @@ class Window:
         if same.count:  # forgotten, or of the window before, and made anew meanwhile
             return self.count(same, time_ms)
         is_new = same.window != self.number and not same.is_folded
-        if is_new and not _takes_one_more(self._names, same.client, MAX_CLIENT_ENTRIES):
+        if is_new and not self._takes_one_more(self._names, same.client, MAX_CLIENT_ENTRIES):
             folded = self.fold(same)
             if folded is not None:
                 return self.count(folded, time_ms)
@@ -225,7 +238,9 @@ class Window:
 
     def _begin_connection(self, tally: ConnTally, time_ms: int) -> Cuts:
         is_new = tally.window != self.number
-        if self._is_full() or (is_new and not _takes_one_more(self._connections, tally.client, MAX_CLIENT_ENTRIES)):
+        if self._is_full() or (
+            is_new and not self._takes_one_more(self._connections, tally.client, MAX_CLIENT_ENTRIES)
+        ):
             self._counters.add(Reason.CONNECTIONS_FULL)
             return ()
         self._counters.add(Reason.CONNECTIONS)
@@ -234,7 +249,18 @@ class Window:
     def _is_full(self) -> bool:
         return self._cut_entries + len(self._open) >= MAX_WINDOW_ENTRIES
 
+    def _takes_one_more(self, numbers: dict[bytes, int], client: bytes, cap: int) -> bool:
+        """Count one more of `client`; return whether that is within the cap."""
+        number = numbers.get(client, 0)
+        if number >= cap:
+            return False
+        numbers[client] = number + 1
+        self._is_due = self._is_due or number >= cap // 2
+        return True
+
     def _begin(self, tally: DnsTally | ConnTally, time_ms: int) -> Cuts:
+        if not tally.window or len(self._open) >= MAX_WINDOW_ENTRIES // 2:
+            self._is_due = True
         tally.window = self.number
         tally.count = 1
         tally.first_ms = tally.last_ms = time_ms
@@ -264,15 +290,6 @@ class Window:
         self._open = []
         self._open_bytes = 0
         return tuple(cuts)
-
-
-def _takes_one_more(numbers: dict[bytes, int], client: bytes, cap: int) -> bool:
-    """Count one more of `client`; return whether that is within the cap."""
-    number = numbers.get(client, 0)
-    if number >= cap:
-        return False
-    numbers[client] = number + 1
-    return True
 
 
 def _kind(key: Key) -> _Kind:

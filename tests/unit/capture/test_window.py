@@ -11,6 +11,7 @@ from grapevine.capture.window import (
     MAX_CUT_BYTES,
     MAX_KNOWN,
     MAX_WINDOW_ENTRIES,
+    PATIENCE,
     ConnTally,
     Cuts,
     DnsTally,
@@ -199,3 +200,38 @@ def test_a_cut_of_the_longest_names_fits_a_request(window: Window) -> None:
     sizes = [len(encode_batch(Batch(header, cut))) for cut in cuts]
     assert max(sizes) < MAX_BODY_BYTES - 16_384
     assert min(sizes[:-1]) > MAX_CUT_BYTES * 0.9, "all but the last are full"
+
+
+def passing(window: Window, now_ms: int, seconds: int, *names: str) -> list[int]:
+    """Let seconds go by with a look-up of each name in each of them; return those at whose end a window was cut."""
+    cut_s = []
+    for second in range(seconds):
+        for name in names:
+            window.count(tally(window, name), now_ms + second * 1_000)
+        if window.advance(now_ms + (second + 1) * 1_000):
+            cut_s.append(second)
+    return cut_s
+
+
+def test_repeats_alone_wait_where_that_is_wanted(counters: Counters) -> None:
+    window = Window("packet", 1_000, counters, is_patient=True)
+    window.advance(1_000)
+
+    assert [0, PATIENCE, 2 * PATIENCE] == passing(window, 1_000, 2 * PATIENCE + 2, "www.example.com")
+
+
+def test_what_is_new_does_not_wait(counters: Counters) -> None:
+    window = Window("packet", 1_000, counters, is_patient=True)
+    window.advance(1_000)
+    passing(window, 1_000, 3, "www.example.com")
+
+    assert [0, PATIENCE] == passing(window, 4_000, PATIENCE + 1, "www.example.com", "new.example.com")
+
+
+def test_a_client_near_its_cap_does_not_wait(counters: Counters) -> None:
+    window = Window("packet", 1_000, counters, is_patient=True)
+    window.advance(1_000)
+    names = [f"n{number}.example.com" for number in range(MAX_CLIENT_ENTRIES // 2 + 1)]
+
+    assert [0, 1, 2] == passing(window, 1_000, 3, *names)
+    assert 0 == counters[Reason.WINDOW_FULL]

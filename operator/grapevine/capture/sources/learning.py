@@ -35,8 +35,8 @@ MIN_SHARE: Final = 0.02
 MAX_LOST_SHARE: Final = 0.05
 """Where the kernel dropped some, copies are missing, so the same share of packets may contradict, up to this. Else a
 node that cannot keep up with all copies would have to hear them for ever."""
-SETTLE_S: Final = 2.0
-"""What the filter before has passed is read by then: the ring's blocks are up to 1.6 s old."""
+SETTLE_S: Final = 3.0
+"""What the filter before has passed is read by then: the ring's blocks are up to 2 s old."""
 SAMPLE: Final = 0x07
 """One packet in eight is noted, with all its copies: the last octet of its id or sequence number has none of these."""
 GENERATION_MS: Final = 500

@@ -18,15 +18,15 @@ from grapevine.capture.blocks import PADDING, walk
 from grapevine.capture.sources.bpf import Instruction, empty_filter, encode
 from grapevine.model.errors import PermanentInputError
 
-BLOCK_BYTES: Final = 256 << 10
-"""A thousand queries and responses. At 2,000 of each a second a block is full within `RETIRE_MS`, or nearly."""
-RING_BLOCKS: Final = (8, 4, 2)
+BLOCK_BYTES: Final = 512 << 10
+"""Two thousand queries and responses. At 2,000 of each a second a block is full within `RETIRE_MS`, or nearly."""
+RING_BLOCKS: Final = (4, 2)
 """Tried one after the other until the kernel grants it. 2 MiB hold a tenth of a second at 20,000 responses a second
 with their queries and all copies of both; they count in RSS from the start."""
-RETIRE_MS: Final = 200
-"""How long a packet waits for its block to fill. No map shows it, and each time we wake up costs as much as 30 packets,
-most of it for caches that have gone cold. A block is used up by then, however empty, so 8 of them let us stand still
-for 1.6 s."""
+RETIRE_MS: Final = 500
+"""How long a packet waits for its block to fill. No map shows it, and each time we wake up costs as much as hundreds of
+packets, most of it for caches that have gone cold. A block is used up by then, however empty, so 4 of them let us stand
+still for 2 s."""
 
 Sink = Callable[[bytes, int, int], None]
 """Takes the frames of one block: (data, at, count), as `blocks.walk`; `blocks.PADDING` or more follows the last."""
@@ -69,7 +69,7 @@ class Ring:
         except OSError as e:
             self._socket.close()
             raise PermanentInputError(
-                f"--source packet: the kernel refuses the packet ring: {e.strerror}; it needs TPACKET_V3 and 512 KiB"
+                f"--source packet: the kernel refuses the packet ring: {e.strerror}; it needs TPACKET_V3 and 1 MiB"
             ) from e
         self._next = 0
         """The block that the kernel hands over next."""

@@ -65,6 +65,7 @@ import select, socket, struct, sys, time
 from grapevine.capture.counters import Counters
 from grapevine.capture.intake import Intake
 from grapevine.capture.sources.packet import PacketSource
+from grapevine.capture.sources.ring import RETIRE_MS
 
 source, counters = PacketSource(has_queries=True, has_connections=True, host_ips=(), now_s=0.0), Counters()
 intake = Intake("packet", 1_000, counters)
@@ -78,7 +79,7 @@ with socket.create_connection(("192.0.2.1", 53), 5) as s:
     s.sendall(struct.pack("!H", len(query)) + query)
     while s.recv(512):
         pass
-while select.select([source], [], [], 0.3)[0]:
+while select.select([source], [], [], 2 * RETIRE_MS / 1_000)[0]:
     source.drain(intake.block)
 intake.flush()
 for cut in intake.take():
