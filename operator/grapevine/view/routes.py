@@ -1,7 +1,7 @@
 """The line of each link between two placed nodes: ends spread along the nodes' sides, nodes in between not crossed."""
 
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -127,8 +127,7 @@ def _around(start: Point, end: Point, direction: int, obstacles: "_Obstacles") -
             (
                 (index, box)
                 for index, (one, other) in enumerate(pairwise(line))
-                for box in obstacles.between(one[0], other[0], direction)
-                if _crosses(one, other, box)
+                if (box := obstacles.first(one, other, direction)) is not None
             ),
             None,
         )
@@ -142,14 +141,6 @@ def _around(start: Point, end: Point, direction: int, obstacles: "_Obstacles") -
     return points
 
 
-def _crosses(one: Point, other: Point, box: Box) -> bool:
-    """Whether a level curve meets a node and the room around it."""
-    low, high = box.y - _CLEAR + 1, box.bottom + _CLEAR - 1
-    if max(one[1], other[1]) <= low or min(one[1], other[1]) >= high:
-        return False
-    return any(low < _height(one, other, x) < high for x in (box.x, box.x + box.width / 2, box.right))
-
-
 def _height(one: Point, other: Point, x: float) -> float:
     """Return about how high `_span` is at `x`."""
     share = min(max((x - one[0]) / ((other[0] - one[0]) or 1.0), 0.0), 1.0)
@@ -160,19 +151,32 @@ class _Obstacles:
     """Nodes by where they are from left to right."""
 
     def __init__(self, boxes: Iterable[Box]) -> None:
-        self._buckets: dict[int, list[Box]] = {}
+        self._buckets: dict[int, list[tuple[float, float, float, float, float, Box]]] = {}
+        """Left side, middle, right side, and from where to where a line would be too near: looked at so often."""
         self._lanes: dict[tuple[float, float], int] = {}
         self._open: dict[tuple[float, float], list[tuple[float, float]]] = {}
         for box in boxes:
+            low, high = box.y - _CLEAR + 1, box.bottom + _CLEAR - 1
+            obstacle = box.x, box.x + box.width / 2, box.right, low, high, box
             for bucket in range(int(box.x // _BUCKET), int(box.right // _BUCKET) + 1):
-                self._buckets.setdefault(bucket, []).append(box)
+                self._buckets.setdefault(bucket, []).append(obstacle)
 
-    def between(self, start_x: float, end_x: float, direction: int) -> Iterator[Box]:
-        """Yield the nodes that lie between two places, in the direction."""
-        low, high = min(start_x, end_x) + 1, max(start_x, end_x) - 1
-        buckets = range(int(low // _BUCKET), int(high // _BUCKET) + 1)
+    def first(self, one: Point, other: Point, direction: int) -> Box | None:
+        """Return the first node between two points, in the direction, that a level curve would touch, or nearly."""
+        low_x, high_x = min(one[0], other[0]) + 1, max(one[0], other[0]) - 1
+        top, bottom = min(one[1], other[1]), max(one[1], other[1])
+        buckets = range(int(low_x // _BUCKET), int(high_x // _BUCKET) + 1)
         for bucket in buckets if direction > 0 else reversed(buckets):
-            yield from (box for box in self._buckets.get(bucket, ()) if box.x >= low and box.right <= high)
+            for left, middle, right, low, high, box in self._buckets.get(bucket, ()):
+                if (
+                    left >= low_x
+                    and right <= high_x
+                    and bottom > low
+                    and top < high
+                    and any(low < _height(one, other, x) < high for x in (left, middle, right))
+                ):
+                    return box
+        return None
 
     def free(self, box: Box, wished: float) -> float:
         """Return the height nearest to the wished one where a node, and those above and below it, can be passed.
@@ -196,7 +200,7 @@ class _Obstacles:
         near = {
             (each.y - _CLEAR, each.bottom + _CLEAR)
             for bucket in buckets
-            for each in self._buckets[bucket]
+            for *_, each in self._buckets[bucket]
             if each.x < box.right and each.right > box.x
         }
         gaps = []

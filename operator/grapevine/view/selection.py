@@ -177,10 +177,10 @@ def _joined(found: ServiceMap, meant: Callable[[NodeRef], NodeRef], notes: Itera
 
 
 def _is_in(link: Link, part: Part) -> bool:
-    ends = (link.client, link.target)
+    one, other = link.client, link.target
     return (
-        (not part.namespaces or any(ref.namespace in part.namespaces for ref in ends))
-        and (not part.kinds or any(kind_of(ref) in part.kinds for ref in ends))
+        (not part.namespaces or one.namespace in part.namespaces or other.namespace in part.namespaces)
+        and (not part.kinds or kind_of(one) in part.kinds or kind_of(other) in part.kinds)
         and link.last_ms >= part.since_ms
         and (not part.new_since_ms or link.first_ms >= part.new_since_ms)
         and link.confidence >= part.min_confidence
