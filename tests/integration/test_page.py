@@ -82,6 +82,11 @@ async def text_of(page: Page, selector: str) -> str:
     return str(await page.run(f"document.querySelector({json.dumps(selector)}).innerText"))
 
 
+async def change(page: Page, control: str, to: str) -> None:
+    await page.run(f"document.getElementById({json.dumps(control)}).value = {json.dumps(to)}")
+    await page.run(f"document.getElementById({json.dumps(control)}).dispatchEvent(new Event('change'))")
+
+
 def at(node: str) -> str:
     return f".node[data-id={json.dumps(node)}]"
 
@@ -152,8 +157,7 @@ async def test_every_choice_is_in_the_address_and_back_takes_it_back(heard_shop:
     await page.until("document.querySelectorAll('.node').length < 21")
     assert {"batch/CronJob/report"} == {each for each in await nodes(page) if "/CronJob/" in each}
     assert "Kind: CronJob" == await text_of(page, "#kinds summary")
-    await page.run("document.getElementById('new').value = '1h'")
-    await page.run("document.getElementById('new').dispatchEvent(new Event('change'))")
+    await change(page, "new", "1h")
     await page.until("!document.getElementById('empty').hidden")
     assert {"kind": ["CronJob"], "new": ["1h"], "sort": ["target"]} == await query(page)
     assert "Nothing in the map is so" in await text_of(page, "#empty")
@@ -219,6 +223,47 @@ async def test_a_change_is_shown_without_being_asked_for(shown: FixedMap, url: s
     assert await page.run("document.querySelectorAll('.link .line-solid').length") == 1
 
 
+async def test_each_choice_leaves_what_it_says(shown: FixedMap, url: str, page: Page) -> None:
+    now_ms = time.time_ns() // 1_000_000
+    seen = replace(call("front/web", "orders/cart", "dns", "connection", confidence=95), last_ms=now_ms)
+    old = call("front/web", "orders/redis", state="stale")
+    shown.put(a_map(seen, old, replace(call("front/web", "pay/pay", state="idle"), confidence=50)))
+    await drawn(page, url)
+
+    for menu, value, address, left in (
+        ("lines", "solid", {"line": ["solid"]}, ["orders/cart"]),
+        ("lines", "dashed", {"line": ["dashed"]}, ["orders/redis", "pay/pay"]),
+        ("states", "stale", {"state": ["stale"]}, ["orders/redis"]),
+        ("states", "idle", {"state": ["idle"]}, ["pay/pay"]),
+    ):
+        await page.click(f"#{menu} summary")
+        await page.click(f"#{menu} input[value={value}]")
+        await page.until(f"document.querySelectorAll('#table tbody tr').length == {len(left)}")
+        assert left == [row[1] for row in await rows(page)]
+        assert address == await query(page)
+        await page.key("Escape")
+        await page.click("#clear")
+        await page.until("document.querySelectorAll('#table tbody tr').length == 3")
+    for control, value, left in (("confidence", "90", ["orders/cart"]), ("since", "1h", ["orders/cart"])):
+        await change(page, control, value)
+        await page.until(f"document.querySelectorAll('#table tbody tr').length == {len(left)}")
+        assert left == [row[1] for row in await rows(page)]
+        assert {control: [value]} == await query(page)
+        await page.click("#clear")
+        await page.until("document.querySelectorAll('#table tbody tr').length == 3")
+
+
+async def test_the_table_begins_short_and_shows_all_when_asked(shown: FixedMap, url: str, page: Page) -> None:
+    shown.put(a_map(*(call("front/web", f"orders/s{number:03}") for number in range(150))))
+    await drawn(page, url)
+
+    assert len(await rows(page)) == 100
+    assert "the first 100 of 150 calls" == await text_of(page, "#calls-said")
+    await page.click("#table tfoot button")
+    await page.until("document.querySelectorAll('#table tbody tr').length == 150")
+    assert not await page.run("document.querySelector('#table tfoot')")
+
+
 async def test_what_came_and_what_went_is_marked_and_listed(shown: FixedMap, url: str, page: Page) -> None:
     now_ms = time.time_ns() // 1_000_000
     long_ago, lately = now_ms - 90 * 86_400_000, now_ms - 60_000
@@ -227,8 +272,7 @@ async def test_what_came_and_what_went_is_marked_and_listed(shown: FixedMap, url
     gone = replace(was, target=ref("orders/redis"), state="stale", silent_ms=lately)
     shown.put(replace(a_map(was, new, gone), remembered_ms=1 << 50))
     await drawn(page, url)
-    await page.run("document.getElementById('compare').value = '24h'")
-    await page.run("document.getElementById('compare').dispatchEvent(new Event('change'))")
+    await change(page, "compare", "24h")
     await page.until("document.querySelectorAll('.badge').length == 2")
 
     marked = "document.querySelector('.link.{}').dataset.target + document.querySelector('.link.{} .badge').textContent"
