@@ -26,7 +26,7 @@ from grapevine.capture.dns import HEADER_BYTES, Response, find_fault, parse_resp
 from grapevine.capture.flood import Flood, parent_key
 from grapevine.capture.frames import DNS_PORT, ETHERTYPE_IPV4, ETHERTYPE_IPV6, TCP, Packet, parse_network
 from grapevine.capture.heard import MIN_QUESTION_BYTES, Heard, hear
-from grapevine.capture.matching import GENERATION_MS, MAX_FRAMES, UNKNOWN, Exchanges
+from grapevine.capture.matching import GENERATION_MS, MAX_ASKED_BYTES, MAX_FRAMES, UNKNOWN, Exchanges
 from grapevine.capture.repeats import Repeats
 from grapevine.capture.streams import Streams
 from grapevine.capture.window import MAX_BACKWARD_MS, Cut, Cuts, DnsTally, Window
@@ -40,6 +40,8 @@ _IPV4: Final = Struct("!BxH2xHxB2x4s4s2s2sH2x2s").unpack_from
 _IPV6: Final = Struct("!B3xHBx16s16s2s2sH2x2s").unpack_from
 """Version, length, next header, source, destination; ports and length of UDP; id of DNS."""
 _MIN_IPV4_BYTES: Final = 20 + 8 + HEADER_BYTES + MIN_QUESTION_BYTES
+_MAX_QUERY_BYTES: Final = 20 + 8 + HEADER_BYTES + MAX_ASKED_BYTES
+"""Of a query over IPv4 of which all is kept."""
 _MIN_IPV6_BYTES: Final = 40 + 8 + HEADER_BYTES + MIN_QUESTION_BYTES
 _FRAGMENTED: Final = 0x3FFF
 _SYN, _SYN_MASK = 0x02, 0x17
@@ -154,7 +156,8 @@ class Intake:
                     self._queries_left = left = self._queries_left - 1
                     if left < 0:
                         self._end_generation(time_ms)
-                    self._exchanges.ask(src + src_port + transaction, data[message + 12 : stop])
+                    asked = data[message + 12 : min(stop, message + 12 + MAX_ASKED_BYTES)]
+                    self._exchanges.ask(src + src_port + transaction, asked)
                     return
         self._packet(parse_network(data, start, end, ethertype, direction), time_ms)
 
@@ -169,6 +172,8 @@ class Intake:
         unpack, find, starts_with = COOKED_IPV4_UDP.unpack_from, data.find, data.startswith
         recent, before = exchanges.recent, exchanges.before.get
         known_by, known_as = repeats.recent.get, repeats.verbatim.get
+        # The offsets below: 96 octets to the network header (`NETWORK_OFFSET`), 28 for IPv4 and UDP, 2 to the flags of
+        # DNS, 10 to the question. Written out, for a sum of names is made anew for every frame
         responses = held = begun = others = step = 0
         time_ms, low_ns, high_ns = self._last_ms, 1, 0
         for _ in range(count):
@@ -224,7 +229,12 @@ class Intake:
                             begun += 1
                             self._keep(self._window.count(tally, time_ms))
                         continue
-            elif dst_port == port and version == 0x45 and kind & UNFRAGMENTED_UDP_MASK == UNFRAGMENTED_UDP:
+            elif (
+                dst_port == port
+                and version == 0x45
+                and kind & UNFRAGMENTED_UDP_MASK == UNFRAGMENTED_UDP
+                and captured <= _MAX_QUERY_BYTES
+            ):
                 asked = data[at + 136 : at + 96 + captured]
                 if asked:
                     key = src + src_port + transaction
@@ -328,7 +338,7 @@ class Intake:
             self._ask(hear(message, packet.src, port, packet.dst, transport))
 
     def _ask(self, heard: Heard) -> None:
-        self._exchanges.ask(heard.key, heard.message[HEADER_BYTES:])
+        self._exchanges.ask(heard.key, heard.message[HEADER_BYTES : HEADER_BYTES + MAX_ASKED_BYTES])
         self._find_first_query()
 
     def _find_first_query(self) -> bool:

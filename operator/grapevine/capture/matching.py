@@ -12,7 +12,7 @@ query that outlives them moves to a set where it waits for seconds. So what is u
 generation, costs one look-up and one store a frame. Its key has no question, for that is the dearest part of one: what
 has the same address, port and id as another and a different question stands under both.
 
-Bounds: each generation of the table and of the set; over it, the generation ends early.
+Bounds: each generation of the table and of the set, over which it ends early; what is kept of a query.
 """
 
 import itertools
@@ -35,8 +35,11 @@ MAX_WAITING: Final = 8_192
 MAX_LOOKED_BACK: Final = 32
 """Exchanges among which the response before NAT is sought of a copy that has another client."""
 
+MAX_ASKED_BYTES: Final = 320
+"""Kept of a query: the longest question, and the options that usually follow one."""
+
 Asked = bytes
-"""A query without response: its octets from the question on."""
+"""A query without response: its octets from the question on, `MAX_ASKED_BYTES` at most."""
 Counted = tuple[DnsTally, bytes]
 """A response that was counted when it came: what on, and its question."""
 Held = tuple[DnsTally, bytes, int, int]

@@ -9,11 +9,12 @@ from typing import Any
 import pytest
 from tests.support import packets as p
 
+from grapevine.capture.blocks import PADDING
 from grapevine.capture.counters import Counters, Reason
 from grapevine.capture.dns import Response, parse_response
 from grapevine.capture.flood import MAX_CLIENT_NAMES
 from grapevine.capture.intake import Intake, Matching
-from grapevine.capture.matching import MAX_FRAMES
+from grapevine.capture.matching import MAX_ASKED_BYTES, MAX_FRAMES, Exchanges
 from grapevine.capture.replay import Replay, file_digest, read_batches
 from grapevine.capture.window import MAX_CLIENT_ENTRIES
 from grapevine.model.errors import PermanentInputError
@@ -216,6 +217,23 @@ def test_a_server_that_asks_from_port_53_is_a_client_like_others() -> None:
     intake.flush()
     assert [o.count for cut in intake.take() for o in cut] == [1]
     assert counters.snapshot() == {"frames": 2, "messages": 2, "events": 1, "query": 1}
+
+
+def test_of_a_huge_query_no_more_is_kept_than_its_question(monkeypatch: pytest.MonkeyPatch) -> None:
+    intake = Intake("packet", 1_000, Counters(), matching="on")
+    asked = p.dns_response(flags=0x0100) + bytes(1_300)
+    packet = p.ipv4(p.udp(asked, src_port=40_000, dst_port=53), src=p.CLIENT, dst=p.RESOLVER)
+    answer = p.ipv4(p.udp(p.dns_response()))
+    block, count = p.ring_block(
+        [(packet, 0x0800, p.HOST, 1, 1_000_000_000), (answer, 0x0800, p.OUTGOING, 1, 1_000_000_000)]
+    )
+    kept: list[int] = []
+    ask = Exchanges.ask
+    monkeypatch.setattr(Exchanges, "ask", lambda self, key, asked: (kept.append(len(asked)), ask(self, key, asked))[1])
+    intake.block(block + PADDING, p.RING_HEADER_BYTES, count)
+    intake.flush()
+    assert [MAX_ASKED_BYTES] == kept
+    assert [o.count for cut in intake.take() for o in cut] == [1]
 
 
 def by_tcp(message: bytes, *, is_query: bool, cut: int) -> list[bytes]:
