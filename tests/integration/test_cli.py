@@ -136,7 +136,12 @@ def test_a_list_that_is_watched_says_a_client_again_when_its_calls_are_others(ap
         finally:
             for watcher in watchers:
                 watcher.send_signal(signal.SIGINT)
-            codes = [watcher.wait(timeout=30) for watcher in watchers]
+            try:
+                codes = [watcher.wait(timeout=30) for watcher in watchers]
+            finally:
+                for watcher in watchers:
+                    watcher.kill()
+                    watcher.wait()
     assert [130, 130] == codes
 
 

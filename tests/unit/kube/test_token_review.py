@@ -1,6 +1,7 @@
 """What an answer to a TokenReview means; what a real API server answers is in tests/integration."""
 
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -22,6 +23,12 @@ NODE = {"authentication.kubernetes.io/node-name": ["node-7"]}
 
 def status(username: str = CAPTURE, *, extra: Any = NODE | POD, audiences: Any = ("grapevine",)) -> dict[str, Any]:
     return {"authenticated": True, "user": {"username": username, "extra": extra}, "audiences": audiences}
+
+
+def whose(answer: dict[str, Any]) -> str | None:
+    """Return the user of a token that is good for us."""
+    is_ours = answer.get("authenticated") and "grapevine" in (answer["audiences"] or ())
+    return answer["user"]["username"] if is_ours else None
 
 
 @pytest.mark.parametrize(
@@ -49,8 +56,10 @@ async def test_judges_an_answer(serve: Serve, answer: dict[str, Any], expected: 
         return web.json_response({"status": answer}, status=201)
 
     async with await Session.open(await serve(review)) as session:
-        assert await TokenReviewer(session).review("t", "grapevine") == expected
+        found = await TokenReviewer(session).review("t", "grapevine")
 
+    assert replace(found, user=None) == expected
+    assert (found.user and found.user.name) == whose(answer)
     assert asked == [("/apis/authentication.k8s.io/v1/tokenreviews", {"token": "t", "audiences": ["grapevine"]})]
 
 
