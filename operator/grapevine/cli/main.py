@@ -87,7 +87,7 @@ _COMMANDS = {
     "list": _Command("grapevine.cli.list", "say who calls whom, from a cluster or from files"),
     "export": _Command("grapevine.cli.export", "write ClientIntents as manifests, from a cluster or from files"),
     "diff": _Command("grapevine.cli.diff", "say what is different between two maps, or since a moment"),
-    "visualize": _Command("grapevine.cli.visualize", "draw the map: SVG, PNG, PDF, DOT, Mermaid, D2, GraphML, CSV"),
+    "visualize": _Command("grapevine.cli.visualize", "draw the map: SVG, PNG, PDF, HTML, DOT, CSV and more"),
     "blast": _Command("grapevine.cli.blast", "say what a workload reaches if taken over, and whom it hits if down"),
     "spof": _Command("grapevine.cli.spof", "rank what is called by how much depends on it"),
     "advise": _Command("grapevine.cli.advise", "say where to begin with tracing"),

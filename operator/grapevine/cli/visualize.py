@@ -54,7 +54,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     """Add the command's parser."""
     parser = subparsers.add_parser(
         "visualize",
-        help="draw the map: SVG, PNG, PDF, HTML, DOT, Mermaid, D2, GraphML, CSV",
+        help="draw the map: SVG, PNG, PDF, HTML, DOT, CSV and more",
         description=_DESCRIPTION,
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,

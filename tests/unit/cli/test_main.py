@@ -52,6 +52,12 @@ def test_help_shows_every_command_and_examples(capsys: pytest.CaptureFixture[str
         assert word in printed
 
 
+@pytest.mark.parametrize("name", main._COMMANDS)
+def test_a_command_says_of_itself_what_the_list_of_all_says(name: str) -> None:
+    printed = main._parser(name, main._load(name)).format_help()
+    assert main._COMMANDS[name].help in " ".join(printed.split())
+
+
 @pytest.mark.parametrize("words", [*([name] for name in main._COMMANDS), ["dns", "enable"], ["advise", "tracing"]])
 def test_the_help_of_every_command_has_an_example_that_calls_it(
     words: list[str], capsys: pytest.CaptureFixture[str]

@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from tests.support.missing import give_up
 
 BIN = Path(sys.executable).parent
 DEADLINE_S = 30.0
@@ -32,10 +33,7 @@ def environment() -> dict[str, str]:
 
 
 def shell(name: str) -> str:
-    found = shutil.which(name)
-    if found is None:
-        pytest.skip(f"{name} is not installed: apt-get install {name}")
-    return found
+    return shutil.which(name) or give_up(f"{name} is not installed: apt-get install {name}")
 
 
 class Terminal:
