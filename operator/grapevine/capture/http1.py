@@ -7,7 +7,7 @@ proxies.
 
 import socket
 from collections.abc import Callable, Mapping
-from typing import Final
+from typing import Final, cast
 
 from grapevine.model.errors import PermanentInputError, RetryableError
 from grapevine.model.value import value
@@ -40,6 +40,16 @@ class Server:
     def url(self) -> str:
         """URL without a slash at its end, for messages about more than the connection."""
         return f"{'https' if self.is_https else 'http'}://{self}{self.base_path}"
+
+    def connect(self) -> socket.socket:
+        """Return a connection to it, open within `CONNECT_TIMEOUT_S` for each of its addresses.
+
+        Raises:
+            OSError: there is none.
+        """
+        # As octets where it is ASCII: of text the socket module asks for IDNA, with Unicode's tables, 0.3 MiB
+        host = self.host.encode() if self.host.isascii() else self.host
+        return socket.create_connection((cast(str, host), self.port), CONNECT_TIMEOUT_S)
 
     def __str__(self) -> str:
         """Return HOST:PORT, as the Host header and messages have it."""
@@ -169,7 +179,7 @@ class HttpConnection:
         return HttpReply(self._server, status, headers, body)
 
     def _connect(self) -> socket.socket:
-        connected = socket.create_connection((self._server.host, self._server.port), CONNECT_TIMEOUT_S)
+        connected = self._server.connect()
         try:
             connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             if self._secure is not None:

@@ -24,7 +24,6 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         description="Hear DNS responses on this node's interfaces, in a capture file, from DNS servers\n"
         "with dnstap or in their logs, and send them to the operator.",
         epilog=_EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument(
         "--source", choices=("packet", "pcap", "dnstap", "log"), default="packet", help="where from (%(default)s)"

@@ -35,7 +35,6 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         help="bring Otterize's older manifests to v2beta1",
         description=_DESCRIPTION,
         epilog=_EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("paths", metavar="PATH", nargs="+", type=Path, help="file, directory or -")
     parser.add_argument("-o", "--output", metavar="PATH", default="", help="file or directory/; by default to stdout")

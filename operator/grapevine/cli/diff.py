@@ -77,7 +77,6 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         help="say what is different between two maps, or since a moment",
         description=_DESCRIPTION,
         epilog=_EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("before", metavar="A", nargs="?", help="file, directory, -, cluster: or cluster:CONTEXT")
     parser.add_argument("after", metavar="B", nargs="?", help="the same")

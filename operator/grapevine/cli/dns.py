@@ -44,7 +44,6 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         help="print the patch to the Corefile",
         description=_DESCRIPTION,
         epilog=_EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     enable.add_argument("--dry-run", action="store_true", help="must be given: nothing is ever applied")
     enable.add_argument(

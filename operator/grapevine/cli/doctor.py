@@ -54,7 +54,6 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         help="say what is not seen, or what is in the way of the first apply",
         description=_DESCRIPTION,
         epilog=_EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--preflight", action="store_true", help="look at a cluster before the first apply instead")
     add_operator_arguments(parser)

@@ -36,7 +36,6 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         help="say why a workload reaches a target, or why not",
         description=_DESCRIPTION,
         epilog=_EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("client", metavar="CLIENT", help="the workload that asks")
     parser.add_argument("target", metavar="TARGET", help="what it may reach")

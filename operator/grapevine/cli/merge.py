@@ -37,7 +37,6 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         help="join the maps of several clusters in one file",
         description=_DESCRIPTION,
         epilog=_EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument(
         "places", metavar="NAME=FILE", nargs="+", help="a cluster's name, and a snapshot, directory or cluster:CONTEXT"

@@ -42,7 +42,6 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         help="take over ClientIntents from Otterize",
         description=_DESCRIPTION,
         epilog=_EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--from-otterize", action="store_true", required=True, help="must be given: there is no other")
     parser.add_argument("--dry-run", action="store_true", help="say what would be done, and do nothing")

@@ -24,7 +24,6 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         description="Make discovered ClientIntents yours: their spec stays as it is, whatever is seen from then on.\n"
         "What was seen and is not declared, and the other way round, is then in their status.",
         epilog=_EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("objects", nargs="+", metavar="NAMESPACE/NAME", help="the ClientIntents objects")
     add_cluster_arguments(parser)

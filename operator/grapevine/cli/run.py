@@ -63,7 +63,6 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         description="Map a cluster from a capture of its DNS and a snapshot of its objects. Writes one ClientIntents\n"
         "file a client workload and prints what `kubectl get clientintents -A` would.",
         epilog=_EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--pcap", required=True, metavar="FILE", help="capture of port 53, pcap or pcapng")
     parser.add_argument(

@@ -57,7 +57,6 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         help="draw the map: SVG, PNG, PDF, HTML, DOT, CSV and more",
         description=_DESCRIPTION,
         epilog=_EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument(
         "-o", "--output", required=True, metavar="FILE", help="where to; its ending says the format. - for stdout"

@@ -57,7 +57,6 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         help="say when a workload reaches something for the first time",
         description=_DESCRIPTION,
         epilog=_EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     add_namespace_arguments(parser)
     parser.add_argument("-o", "--output", choices=("text", "json"), default="text", help="form (%(default)s)")

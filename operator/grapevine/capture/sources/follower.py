@@ -18,7 +18,7 @@ from typing import Final
 
 from grapevine.capture.complaints import Complaints
 from grapevine.capture.counters import Counters, Reason
-from grapevine.capture.http1 import CONNECT_TIMEOUT_S, REPLY_TIMEOUT_S, Secure, Server
+from grapevine.capture.http1 import REPLY_TIMEOUT_S, Secure, Server
 from grapevine.capture.keepalive import keep_alive
 from grapevine.capture.operator_link import MAX_CA_BYTES, read_small
 from grapevine.capture.sources.podlog import PodLog
@@ -311,7 +311,7 @@ class PodLogSource:
     def _open(self, log: PodLog) -> socket.socket:
         server = self._api.server
         request = log.request(server, self._api.token())
-        connected = socket.create_connection((server.host, server.port), CONNECT_TIMEOUT_S)
+        connected = server.connect()
         try:
             keep_alive(connected)
             connected.settimeout(REPLY_TIMEOUT_S)
