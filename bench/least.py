@@ -14,7 +14,7 @@ import time
 from array import array
 from pathlib import Path
 
-_BLOCK, _BLOCKS, _RETIRE_MS = 256 << 10, 8, 200
+_BLOCK, _BLOCKS, _RETIRE_MS = 256 << 10, 8, 60
 _NETWORK = 96
 _FILTER = (
     (0x28, 0, 0, 0xFFFFF000),  # protocol of the link layer: IPv4

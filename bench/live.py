@@ -29,6 +29,8 @@ RECORDED_S: Final = 2.0
 """Until tcpdump has written what it heard."""
 LEAST_SETTLE_S: Final = 2.0
 """Until `bench.least` has told of all it has seen."""
+LEARNING_S: Final = 5.0
+"""At least as long as capture learns, which it does anew every five minutes."""
 DNSTAP_PORT: Final = 6000
 NOTABLE: Final = ("kernel-drops", "unsolicited", "window-full", "fold-early", "name-flood", "spool-overflow")
 """Counters that should stand at 0 under this load."""
@@ -72,7 +74,7 @@ def _packet(options: Options) -> Figures:
         least = _least(rig, options)
         process = rig.capture("packet", *options.capture)
         rig.warm_up(process, has_begun)
-        return [*least, *_measure(rig, process, options)]
+        return [*least, *_measure(rig, process, options, learns_s=LEARNING_S)]
 
 
 def _least(rig: Rig, options: Options) -> Figures:
@@ -160,22 +162,30 @@ def _record(node: Node, file: Path) -> "subprocess.Popen[str]":
     return tcpdump
 
 
-def _measure(rig: Rig, process: "subprocess.Popen[str]", options: Options) -> Figures:
-    """Measure a live source: idle, then each rate, then its memory."""
+def _measure(rig: Rig, process: "subprocess.Popen[str]", options: Options, *, learns_s: float = 0) -> Figures:
+    """Measure a live source: idle, what it learns from, then each rate, then its memory."""
     figures = []
     if options.idle_s:
         began_s, cpu_s = time.monotonic(), usage.cpu_s(process.pid)
         time.sleep(options.idle_s)
         share = (usage.cpu_s(process.pid) - cpu_s) / (time.monotonic() - began_s)
         figures += [(f"idle CPU over {options.idle_s:.0f} s", f"{share:.3%} of a core"), ("idle RSS", _memory(process))]
+    if learns_s:
+        learning = f"{options.rates[0]:,}/s, the first {learns_s:.0f} s, in which it learns where copies are"
+        figures += _load(rig, process, options.rates[0], 0, learns_s, learning)
     for new_share in options.new_shares:
         for rate in options.rates:
-            before, cpu_s = rig.tally.sums, usage.cpu_s(process.pid)
-            asked = rig.ask(rate, options.seconds, new_share=new_share)
-            time.sleep(SETTLE_S)
-            cpu_s = usage.cpu_s(process.pid) - cpu_s
-            figures += _figures(_label(rate, new_share), asked, cpu_s, before, rig.tally.sums)
+            figures += _load(rig, process, rate, new_share, options.seconds, _label(rate, new_share))
     return [*figures, ("RSS after all", _memory(process))]
+
+
+def _load(
+    rig: Rig, process: "subprocess.Popen[str]", rate: int, new_share: float, seconds: float, label: str
+) -> Figures:
+    before, cpu_s = rig.tally.sums, usage.cpu_s(process.pid)
+    asked = rig.ask(rate, seconds, new_share=new_share)
+    time.sleep(SETTLE_S)
+    return _figures(label, asked, usage.cpu_s(process.pid) - cpu_s, before, rig.tally.sums)
 
 
 def _label(rate: int, new_share: float) -> str:

@@ -195,13 +195,19 @@ class Learning:
             return
         if now_s < self._since_s + LEARN_S:
             return
-        if self.notes.count("response") < MIN_PACKETS and now_s < self._since_s + PERIOD_S:
+        if not self._has_enough(self.notes) and now_s < self._since_s + PERIOD_S:
             return  # the quieter the node, the less all its copies cost
         self.wanted = self._learned(self.notes)
         self._learned_direction = self.notes.lone_direction(self.wanted.responses)
         self.notes = None
         self._since_s = self._looked_s = now_s
         self._responses, self._frames = responses, frames
+
+    def _has_enough(self, notes: Notes) -> bool:
+        """Tell whether enough was noted of responses, and of queries where they come with them."""
+        responses = notes.count("response")
+        has_queries = self._everything.queries is None or notes.count("query") >= MIN_PACKETS
+        return responses >= MIN_PACKETS and (has_queries or responses >= 2 * MIN_PACKETS)
 
     def _learned(self, notes: Notes) -> Wanted:
         everything = self._everything

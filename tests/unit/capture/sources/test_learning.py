@@ -263,6 +263,32 @@ def test_a_quiet_node_is_learned_from_for_longer() -> None:
     assert learning.wanted == Wanted()
 
 
+def test_goes_on_until_queries_are_known_too_where_there_are_any() -> None:
+    learning = Learning(Wanted(), 0.0)
+    assert learning.notes is not None
+    responses = [(response(i), BRIDGED) for i in range(MIN_PACKETS)]
+    queries = [(query(i), ASKED) for i in range(MIN_PACKETS)]
+
+    show(learning.notes, responses + queries[:-1])
+    learning.advance(LEARN_S, 100, 600)
+    assert learning.notes is not None
+
+    show(learning.notes, ((query(i), ASKED) for i in range(1_000, 1_010)), start_ms=10_000)
+    learning.advance(LEARN_S + 1, 100, 640)
+    assert learning.notes is None
+    assert learning.wanted.queries
+
+
+def test_does_not_wait_for_queries_that_do_not_come() -> None:
+    learning = Learning(Wanted(), 0.0)
+    assert learning.notes is not None
+
+    show(learning.notes, ((response(i), BRIDGED) for i in range(2 * MIN_PACKETS)))
+    learning.advance(LEARN_S, 200, 400)
+
+    assert learning.notes is None
+
+
 def test_learns_again_from_everything_after_a_period() -> None:
     learning = Learning(Wanted(), 0.0)
     taught(learning, 0.0)
