@@ -42,7 +42,7 @@ Figures = list[tuple[str, str]]
 class Options:
     """What to measure."""
 
-    sources: tuple[str, ...] = ("packet", "dnstap", "log", "pcap")
+    sources: tuple[str, ...] = ("packet", "packet over TLS", "dnstap", "log", "pcap")
     rates: tuple[int, ...] = (2_000, 20_000)
     """Queries a second."""
     new_shares: tuple[float, ...] = (0.0, 0.05)
@@ -75,6 +75,14 @@ def _packet(options: Options) -> Figures:
         process = rig.capture("packet", *options.capture)
         rig.warm_up(process, has_begun)
         return [*least, *_measure(rig, process, options, learns_s=LEARNING_S)]
+
+
+def _packet_over_tls(options: Options) -> Figures:
+    """Measure what TLS adds: memory alone, for it is spoken once a window."""
+    with open_rig(python=options.python, has_tls=True) as rig:
+        process = rig.capture("packet", *options.capture)
+        rig.warm_up(process, has_begun)
+        return [("idle RSS", _memory(process))]
 
 
 def _least(rig: Rig, options: Options) -> Figures:
@@ -143,6 +151,7 @@ def _pcap(options: Options) -> Figures:
 
 _SOURCES: Final[dict[str, Callable[[Options], Figures]]] = {
     "packet": _packet,
+    "packet over TLS": _packet_over_tls,
     "dnstap": _dnstap,
     "log": _log,
     "pcap": _pcap,

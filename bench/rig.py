@@ -16,6 +16,7 @@ from typing import Final
 
 from tests.support.eventually import eventually
 from tests.support.node import Node, NodeError, Pod, Stream
+from tests.support.tls import a_pair, server_context
 
 from bench import load
 from bench.tally import Sums, Tally
@@ -39,13 +40,15 @@ class Rig:
     tally: Tally
     python: str
     """The interpreter that runs capture."""
+    tls: tuple[str, ...] = ()
+    """Flags for a tally that is reached over TLS."""
 
     def capture(self, source: str, *arguments: str, stdin: Stream = subprocess.DEVNULL) -> "subprocess.Popen[str]":
         """Start `grapevine capture` on the node."""
         common = ("capture", f"--source={source}", f"--operator={self.tally.url}", "--node=bench")
         # env executes it, and capture needs nothing but its own package
         command = ("env", f"PYTHONPATH={_SOURCE}", self.python, "-m", "grapevine.cli.main")
-        return self.node.start(*command, *common, *arguments, stdin=stdin)
+        return self.node.start(*command, *common, *self.tls, *arguments, stdin=stdin)
 
     def warm_up(self, process: "subprocess.Popen[str]", is_ready: Callable[[Sums], bool]) -> None:
         """Wait until a live capture is ready, have it hear a little, and let it come to rest.
@@ -82,7 +85,9 @@ def require_tools(*tools: str) -> None:
 
 
 @contextmanager
-def open_rig(*plugins: str, stdout: Stream = None, python: str = sys.executable) -> Iterator[Rig]:
+def open_rig(
+    *plugins: str, stdout: Stream = None, python: str = sys.executable, has_tls: bool = False
+) -> Iterator[Rig]:
     """Make a node while entered; `plugins` are lines of CoreDNS's server block, `stdout` is where its log goes.
 
     Raises:
@@ -92,11 +97,25 @@ def open_rig(*plugins: str, stdout: Stream = None, python: str = sys.executable)
     require_tools("dnsperf")
     # As the image is: a process that has to compile what it imports keeps some of the memory for that
     subprocess.run([python, "-m", "compileall", "-q", _SOURCE / "grapevine"], check=True)
-    with tempfile.TemporaryDirectory() as path, Node() as node, node.inside(Tally) as tally, tally.serving():
+    with tempfile.TemporaryDirectory() as path, Node() as node, node.inside(Tally) as tally:
         directory, client, server = Path(path), node.pod(), node.pod()
+        tls = _put_tls_on(tally, directory) if has_tls else ()
         with (directory / _COREDNS_LOG).open("wb") as log:
             load.start_coredns(node, server, directory, *plugins, stdout=log if stdout is None else stdout)
-        yield Rig(node, client, directory, tally, python)
+        with tally.serving():
+            yield Rig(node, client, directory, tally, python, tls)
+
+
+def _put_tls_on(tally: Tally, directory: Path) -> tuple[str, ...]:
+    """Have it reached over TLS alone; return the flags with which capture does."""
+    pair = a_pair("localhost")
+    authority, token = directory / "ca.crt", directory / "token"
+    authority.write_text(pair.authority.pem)
+    token.write_text("anybody's")
+    directory.chmod(0o755)  # who capture becomes must read it
+    tally.socket = server_context(pair).wrap_socket(tally.socket, server_side=True)
+    tally.url = tally.url.replace("http:", "https:")
+    return f"--ca-file={authority}", f"--token-file={token}", "--server-name=localhost"
 
 
 def has_begun(sums: Sums) -> bool:

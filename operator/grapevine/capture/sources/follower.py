@@ -18,7 +18,7 @@ from typing import Final
 
 from grapevine.capture.complaints import Complaints
 from grapevine.capture.counters import Counters, Reason
-from grapevine.capture.http1 import REPLY_TIMEOUT_S, Secure, Server
+from grapevine.capture.http1 import CONNECT_TIMEOUT_S, REPLY_TIMEOUT_S, Secure, Server
 from grapevine.capture.keepalive import keep_alive
 from grapevine.capture.operator_link import MAX_CA_BYTES, read_small
 from grapevine.capture.sources.podlog import PodLog
