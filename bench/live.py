@@ -11,7 +11,7 @@ import resource
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
@@ -47,8 +47,10 @@ class Options:
     """Queries a second."""
     new_shares: tuple[float, ...] = (0.0, 0.05)
     """Of names nobody asked for before."""
-    seconds: float = 15.0
-    """Of load, for each rate and share."""
+    seconds: float = 8.0
+    """Of load, each time."""
+    times: int = 3
+    """Each rate and share is measured; the least is what it costs, more is what others on the machine cost."""
     idle_s: float = 60.0
     """0: idle CPU is not measured."""
     capture: tuple[str, ...] = ()
@@ -96,13 +98,16 @@ def _least(rig: Rig, options: Options) -> Figures:
         eventually(told.exists)
         rig.ask(500, 1, new_share=0)  # so that it knows the names
         for rate in options.rates:
-            time.sleep(LEAST_SETTLE_S)
-            before, cpu_s = int(told.read_text()), usage.cpu_s(process.pid)
-            asked = rig.ask(rate, options.seconds, new_share=0)
-            time.sleep(LEAST_SETTLE_S)
-            seen, cpu_s = int(told.read_text()) - before, usage.cpu_s(process.pid) - cpu_s
-            cpu_us = f"{cpu_s / asked.completed * 1e6:.1f} µs, {seen:,} of {asked.completed:,}"
-            figures.append((f"the least a reader in Python can do, {rate:,}/s: CPU a response", cpu_us))
+            costs, seen, completed = [], 0, 0
+            for _ in range(options.times):
+                time.sleep(LEAST_SETTLE_S)
+                before, cpu_s = int(told.read_text()), usage.cpu_s(process.pid)
+                asked = rig.ask(rate, options.seconds, new_share=0)
+                time.sleep(LEAST_SETTLE_S)
+                costs.append((usage.cpu_s(process.pid) - cpu_s) / asked.completed)
+                seen, completed = seen + int(told.read_text()) - before, completed + asked.completed
+            label = f"the least a reader in Python can do, {rate:,}/s: CPU a response"
+            figures.append((label, f"{_cost(costs)}; {seen:,} of {completed:,}"))
     finally:
         process.terminate()
         process.wait(10)
@@ -145,7 +150,8 @@ def _pcap(options: Options) -> Figures:
             cpu_s = _children_cpu_s()
             assert rig.capture("pcap", f"--file={file}", *options.capture).wait(600) == 0
             cpu_s = _children_cpu_s() - cpu_s
-            figures += _figures(_label(rate, new_share), asked, cpu_s, before, rig.tally.sums)
+            costs = [cpu_s / asked.completed]
+            figures += _figures(_label(rate, new_share), costs, asked.completed, before, rig.tally.sums)
     return figures
 
 
@@ -181,37 +187,48 @@ def _measure(rig: Rig, process: "subprocess.Popen[str]", options: Options, *, le
         figures += [(f"idle CPU over {options.idle_s:.0f} s", f"{share:.3%} of a core"), ("idle RSS", _memory(process))]
     if learns_s:
         learning = f"{options.rates[0]:,}/s, the first {learns_s:.0f} s, in which it learns where copies are"
-        figures += _load(rig, process, options.rates[0], 0, learns_s, learning)
+        figures += _load(rig, process, learning, options.rates[0], 0, learns_s)
     for new_share in options.new_shares:
         for rate in options.rates:
-            figures += _load(rig, process, rate, new_share, options.seconds, _label(rate, new_share))
+            label = _label(rate, new_share)
+            figures += _load(rig, process, label, rate, new_share, options.seconds, options.times)
     return [*figures, ("RSS after all", _memory(process))]
 
 
 def _load(
-    rig: Rig, process: "subprocess.Popen[str]", rate: int, new_share: float, seconds: float, label: str
+    rig: Rig, process: "subprocess.Popen[str]", label: str, rate: int, new_share: float, seconds: float, times: int = 1
 ) -> Figures:
-    before, cpu_s = rig.tally.sums, usage.cpu_s(process.pid)
-    asked = rig.ask(rate, seconds, new_share=new_share)
-    time.sleep(SETTLE_S)
-    return _figures(label, asked, usage.cpu_s(process.pid) - cpu_s, before, rig.tally.sums)
+    before, costs, completed = rig.tally.sums, [], 0
+    for _ in range(times):
+        cpu_s = usage.cpu_s(process.pid)
+        asked = rig.ask(rate, seconds, new_share=new_share)
+        time.sleep(SETTLE_S)
+        costs.append((usage.cpu_s(process.pid) - cpu_s) / asked.completed)
+        completed += asked.completed
+    return _figures(label, costs, completed, before, rig.tally.sums)
 
 
 def _label(rate: int, new_share: float) -> str:
     return f"{rate:,}/s, {new_share:.0%} new names" if new_share else f"{rate:,}/s, all repeats"
 
 
-def _figures(label: str, asked: load.Asked, cpu_s: float, before: Sums, after: Sums) -> Figures:
+def _figures(label: str, costs: Sequence[float], completed: int, before: Sums, after: Sums) -> Figures:
     seen = after.responses - before.responses
     told = {name: number - before.counters.get(name, 0) for name, number in after.counters.items()}
     notable = [f"{name} {told[name]:,}" for name in NOTABLE if told.get(name)]
     return [
-        (f"{label}: CPU a response", f"{cpu_s / asked.completed * 1e6:.1f} µs"),
+        (f"{label}: CPU a response", _cost(costs)),
         (
             f"{label}: responses seen of those completed",
-            ", ".join([f"{seen:,} of {asked.completed:,} in {told.get('frames', 0):,} frames", *notable]),
+            ", ".join([f"{seen:,} of {completed:,} in {told.get('frames', 0):,} frames", *notable]),
         ),
     ]
+
+
+def _cost(costs: Sequence[float]) -> str:
+    """Return the least of some costs, in seconds, and the others."""
+    least, *others = (f"{each * 1e6:.1f}" for each in sorted(costs))
+    return f"{least} µs" + (f" ({', '.join(others)})" if others else "")
 
 
 def _memory(process: "subprocess.Popen[str]") -> str:
@@ -238,6 +255,7 @@ def main() -> None:
     parser.add_argument("--rate", type=int, action="append", metavar="N", help="queries a second (2000 and 20000)")
     parser.add_argument("--new", type=float, action="append", metavar="SHARE", help="of new names, 0 to 1 (0 and 0.05)")
     parser.add_argument("--seconds", type=float, default=default.seconds, help="of load for each case (%(default)s)")
+    parser.add_argument("--times", type=int, default=default.times, help="each case is measured (%(default)s)")
     parser.add_argument("--idle", type=float, default=default.idle_s, metavar="S", help="0: skip it (%(default)s)")
     parser.add_argument("--capture", action="append", default=[], metavar="FLAG", help="as in --capture=--match=off")
     parser.add_argument("--python", default=default.python, metavar="PATH", help="interpreter that runs capture")
@@ -250,6 +268,7 @@ def main() -> None:
         tuple(args.rate or default.rates),
         default.new_shares if args.new is None else tuple(args.new),
         args.seconds,
+        args.times,
         args.idle,
         tuple(args.capture),
         args.python,
