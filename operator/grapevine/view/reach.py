@@ -4,7 +4,7 @@ Chains of calls that were seen, each with its evidence. What is reached is not w
 without what it calls, and whether a callee lets anybody do harm, is not in DNS.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -68,7 +68,7 @@ def blast(found: ServiceMap, root: NodeRef, cause: Cause, *, depth: int = MAX_DE
     """
     steps = _steps(found, cause, min_confidence)
     best = {root: _State(100.0, 0)}
-    edge = {root}
+    edge = [root]
     for _ in range(depth):
         edge = _step(edge, steps, best)
         if not edge:
@@ -79,9 +79,14 @@ def blast(found: ServiceMap, root: NodeRef, cause: Cause, *, depth: int = MAX_DE
     return Blast(root, cause, tuple(reached), _circle(found, root, min_confidence))
 
 
-def _step(edge: set[NodeRef], steps: Mapping[NodeRef, list[Link]], best: dict[NodeRef, _State]) -> set[NodeRef]:
-    """Go one call on from `edge`, and from Services to who is behind them; return what is reached more surely now."""
-    news: set[NodeRef] = set()
+def _step(
+    edge: Iterable[NodeRef], steps: Mapping[NodeRef, list[Link]], best: dict[NodeRef, _State]
+) -> list[NodeRef]:
+    """Go one call on from `edge`, and from Services to who is behind them; return what is reached more surely now.
+
+    In the order of the links: of chains that are as sure, the same one is told every time.
+    """
+    news: dict[NodeRef, None] = {}
     start = {ref: best[ref] for ref in _beside(edge, steps, best)}
     for ref, state in start.items():
         for link in steps.get(ref, ()):
@@ -91,13 +96,15 @@ def _step(edge: set[NodeRef], steps: Mapping[NodeRef, list[Link]], best: dict[No
                 known = best.get(other)
                 if known is None or sure > known.sure:
                     best[other] = _State(sure, state.calls + 1, link, state)
-                    news.add(other)
+                    news[other] = None
     return _beside(news, steps, best)
 
 
-def _beside(refs: set[NodeRef], steps: Mapping[NodeRef, list[Link]], best: dict[NodeRef, _State]) -> set[NodeRef]:
+def _beside(
+    refs: Iterable[NodeRef], steps: Mapping[NodeRef, list[Link]], best: dict[NodeRef, _State]
+) -> list[NodeRef]:
     """Return these, with what is the same call away: who is behind a Service, or the Service one is behind."""
-    found = set(refs)
+    found = dict.fromkeys(refs)
     for ref in refs:
         state = best[ref]
         for link in steps.get(ref, ()):
@@ -106,8 +113,8 @@ def _beside(refs: set[NodeRef], steps: Mapping[NodeRef, list[Link]], best: dict[
                 known = best.get(other)
                 if known is None or state.sure > known.sure:
                     best[other] = _State(state.sure, state.calls, link, state)
-                    found.add(other)
-    return found
+                    found[other] = None
+    return list(found)
 
 
 def _steps(found: ServiceMap, cause: Cause, min_confidence: int) -> dict[NodeRef, list[Link]]:

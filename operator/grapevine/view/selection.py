@@ -192,7 +192,7 @@ def _is_in(link: Link, part: Part) -> bool:
 
 
 def _is_found(text: str, link: Link) -> bool:
-    ends = (f"{ref.namespace}/{ref.name}".lower() for ref in (link.client, link.target))
+    ends = (ref.words.lower() for ref in (link.client, link.target))
     return any(text in each for each in (*ends, *link.names))
 
 

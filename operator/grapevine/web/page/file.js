@@ -2,6 +2,7 @@
 
 Places are those the file was made with: a part is what is left of a drawing, or the drawing of a namespace. */
 
+import { blast } from "./reach.js";
 import { refOf, words } from "./words.js";
 
 const data = JSON.parse(document.getElementById("map-data").textContent);
@@ -16,7 +17,14 @@ const ORDER = {
   ports: (link) => link.ports[0] ?? 0,
   last: (link) => -link.last_ms,
 };
-const ANSWERS = { graph, edges, search, explain: () => ({ edges: [] }), doctor: () => ({ findings: [] }) };
+const ANSWERS = {
+  graph,
+  edges,
+  search,
+  blast: (query) => blast(data.links, query.get("workload"), query.get("cause")),
+  explain: () => ({ edges: [] }),
+  doctor: () => ({ findings: [] }),
+};
 
 export class Problem extends Error {}
 

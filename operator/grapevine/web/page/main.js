@@ -67,18 +67,18 @@ async function show(isOther) {
     const lines = { ...Object.fromEntries(query), ...table.query(state.sort, part) };
     const compared = new URLSearchParams(query);
     if (state.compare) compared.set("since", momentOf(state.compare, Date.now()));
-    const [found, edges, difference] = await Promise.all([
-      ask("graph", drawing),
-      ask("edges", lines),
-      state.compare && !written ? ask("diff", compared) : null,
-    ]);
+    const found = await ask("graph", drawing);
     if (mine !== turn) return;
+    // The rest is asked for after the map, and answered while the map is drawn.
+    const rest = Promise.all([ask("edges", lines), state.compare && !written ? ask("diff", compared) : null]);
     choices = found.choices;
     showGraph(found, isOther);
+    menus.show(state, choices, state.focus && words(refOf(state.focus)));
+    const [edges, difference] = await rest;
+    if (mine !== turn) return;
     markDifference(drawn, difference);
     listDifference(byId("difference"), difference, choose);
     table.show({ ...edges, ...pick("sort", "node", "to") });
-    menus.show(state, choices, state.focus && words(refOf(state.focus)));
     say("");
     if (!found.nodes.length) await explainEmpty(byId("empty"), Boolean(part), () => go({ ...everything(state), view: "" }));
     else byId("empty").hidden = true;

@@ -69,7 +69,7 @@ export class Panel {
     if (JOINED.includes(ref.kind)) return [html("p", {}, "It stands for several: its calls are joined.")];
     const [around, ...blasts] = await Promise.all([
       ask("edges", { focus: id }),
-      ...CAUSES.map(([cause]) => (written ? null : ask("blast", { workload: id, cause }))),
+      ...CAUSES.map(([cause]) => ask("blast", { workload: id, cause })),
     ]);
     const calls = around.links.filter((link) => link.relation === "calls");
     const behind = around.links.filter((link) => link.relation === "behind");
@@ -80,8 +80,8 @@ export class Panel {
       this.#list("Called by", from, "client"),
       this.#list("Workloads behind it", behind.filter((link) => link.client === id), "target"),
       this.#list("Behind the Services", behind.filter((link) => link.target === id), "client"),
-      ...blasts.map((blast, at) => (blast ? this.#blast(blast, ...CAUSES[at]) : "")),
-      written ? html("p", { class: "muted" }, "Blast radius and ClientIntents are not in a file: grapevine map, blast and export have them.") : "",
+      ...blasts.map((blast, at) => this.#blast(blast, ...CAUSES[at])),
+      written ? html("p", { class: "muted" }, "ClientIntents are not in a file: grapevine map and export have them.") : "",
       !written && ref.namespace && ref.kind !== "Service" ? this.#intents(id) : "",
     ];
   }
