@@ -46,8 +46,8 @@ class Rig:
     def capture(self, source: str, *arguments: str, stdin: Stream = subprocess.DEVNULL) -> "subprocess.Popen[str]":
         """Start `grapevine capture` on the node."""
         common = ("capture", f"--source={source}", f"--operator={self.tally.url}", "--node=bench")
-        # env executes it, and capture needs nothing but its own package
-        command = ("env", f"PYTHONPATH={_SOURCE}", self.python, "-m", "grapevine.cli.main")
+        # env executes it, and capture needs nothing but its own package; the rest as in the image
+        command = ("env", f"PYTHONPATH={_SOURCE}", "MALLOC_ARENA_MAX=1", self.python, "-m", "grapevine.cli.main")
         return self.node.start(*command, *common, *self.tls, *arguments, stdin=stdin)
 
     def warm_up(self, process: "subprocess.Popen[str]", is_ready: Callable[[Sums], bool]) -> None:
