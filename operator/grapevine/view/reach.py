@@ -79,9 +79,7 @@ def blast(found: ServiceMap, root: NodeRef, cause: Cause, *, depth: int = MAX_DE
     return Blast(root, cause, tuple(reached), _circle(found, root, min_confidence))
 
 
-def _step(
-    edge: Iterable[NodeRef], steps: Mapping[NodeRef, list[Link]], best: dict[NodeRef, _State]
-) -> list[NodeRef]:
+def _step(edge: Iterable[NodeRef], steps: Mapping[NodeRef, list[Link]], best: dict[NodeRef, _State]) -> list[NodeRef]:
     """Go one call on from `edge`, and from Services to who is behind them; return what is reached more surely now.
 
     In the order of the links: of chains that are as sure, the same one is told every time.
@@ -100,9 +98,7 @@ def _step(
     return _beside(news, steps, best)
 
 
-def _beside(
-    refs: Iterable[NodeRef], steps: Mapping[NodeRef, list[Link]], best: dict[NodeRef, _State]
-) -> list[NodeRef]:
+def _beside(refs: Iterable[NodeRef], steps: Mapping[NodeRef, list[Link]], best: dict[NodeRef, _State]) -> list[NodeRef]:
     """Return these, with what is the same call away: who is behind a Service, or the Service one is behind."""
     found = dict.fromkeys(refs)
     for ref in refs:

@@ -8,6 +8,8 @@ const KIND_SIZE = 10;
 const TITLE_SIZE = 12;
 const LEFT = 16;
 const RIGHT = 14;
+/** Links of which a browser takes too long to dash the lines. */
+const MANY = 500;
 
 /** Put a graph into an element in place of what was there. */
 export function draw(into, graph) {
@@ -23,6 +25,7 @@ export function draw(into, graph) {
   const spaces = new Map(graph.nodes.map((node) => [node.namespace, hue(node)]));
   // Solid lines last: what was seen is not covered by what is likely.
   const links = [...graph.links].sort((one, other) => (one.line === "solid") - (other.line === "solid"));
+  into.classList.toggle("many", links.length > MANY);
   into.replaceChildren(
     ...graph.islands.map((island) => ground(island)),
     svg("g", { class: "links" }, ...links.map((link) => line(link, hues.get(link.client)))),

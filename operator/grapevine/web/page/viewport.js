@@ -11,6 +11,8 @@ const MARGIN = 16;
 const READABLE = 0.75;
 const NARROW = 700;
 const REST_MS = 200;
+/** Scale below which nobody sees dashes. */
+const FAR = 0.4;
 
 export class Viewport {
   /** `onMove` hears of every move by a person. */
@@ -27,7 +29,10 @@ export class Viewport {
     picture.addEventListener("pointerdown", (event) => this.#down(event));
     picture.addEventListener("pointermove", (event) => this.#drag(event));
     for (const end of ["pointerup", "pointercancel"]) picture.addEventListener(end, (event) => this.#up(event));
-    new ResizeObserver(() => this.isMoved || this.begin()).observe(picture);
+    new ResizeObserver(([{ contentRect }]) => {
+      this.room = contentRect;
+      if (!this.isMoved) this.begin();
+    }).observe(picture);
     window.addEventListener("beforeprint", () => this.#print());
     window.addEventListener("afterprint", () => this.#unprint());
   }
@@ -102,20 +107,31 @@ export class Viewport {
     this.isMoved = isPlace;
   }
 
+  /** How much there is to see it in: as last heard, for to ask makes the browser place all that was just drawn. */
   get #room() {
-    return this.picture.getBoundingClientRect();
+    return (this.room ??= this.picture.getBoundingClientRect());
   }
 
   #move(place) {
     this.isMoved = true;
     this.drawn.classList.add("moving");
     clearTimeout(this.rest);
-    this.rest = setTimeout(() => this.drawn.classList.remove("moving"), REST_MS);
-    this.#set(place);
+    this.rest = setTimeout(() => this.#rest(), REST_MS);
+    this.#place(place);
     this.onMove();
   }
 
+  #rest() {
+    this.drawn.classList.remove("moving");
+    this.#set(this.place);
+  }
+
   #set(place) {
+    this.drawn.classList.toggle("far", place.scale < FAR);
+    this.#place(place);
+  }
+
+  #place(place) {
     this.place = place;
     this.drawn.style.transform = `translate(${place.x}px, ${place.y}px) scale(${place.scale})`;
   }
