@@ -20,7 +20,7 @@ from tests.support.coredns import CoreDnsError
 from tests.support.eventually import eventually
 from tests.support.node import GATEWAY, Node, NodeError
 
-from bench import load, usage
+from bench import usage
 from bench.figures import describe_python
 from bench.rig import SETTLE_S, Rig, has_begun, has_sender, open_rig, require_tools
 from bench.tally import Sums

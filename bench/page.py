@@ -28,7 +28,7 @@ _MOVES_S = 2.0
 
 _PAINTED = """
 new MutationObserver((_, observer) => {
-  if (!document.querySelector(".node") || document.body.ariaBusy) return;
+  if (!document.querySelector(".node")) return;
   observer.disconnect();
   requestAnimationFrame(() => setTimeout(() => (window.paintedMs = performance.now())));
 }).observe(document, { subtree: true, childList: true, attributes: true });
@@ -70,7 +70,9 @@ def run() -> list[tuple[str, str]]:
 
 async def _measure(name: str, found: ServiceMap) -> list[tuple[str, str]]:
     shown = FixedMap(found)
-    with tempfile.TemporaryDirectory() as directory, served(lambda: an_api(NoViews(), maps=shown)) as url:
+    # A browser that has been ended still writes for a moment
+    kept = tempfile.TemporaryDirectory(ignore_cleanup_errors=True)
+    with kept as directory, served(lambda: an_api(NoViews(), maps=shown)) as url:
         async with browsing(Path(directory)) as page:
             await page.look(width=1400, height=900)
             await page.send("Page.addScriptToEvaluateOnNewDocument", source=_PAINTED)
@@ -99,7 +101,7 @@ def _figures(
 
 async def _painted_ms(page: Page, url: str) -> float:
     await page.open(url)
-    await page.until("window.paintedMs")
+    await page.until("window.paintedMs && !document.body.ariaBusy")
     return float(await page.run("window.paintedMs"))
 
 

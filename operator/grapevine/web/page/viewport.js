@@ -115,6 +115,7 @@ export class Viewport {
   #move(place) {
     this.isMoved = true;
     this.drawn.classList.add("moving");
+    if (place.scale !== this.place.scale) this.drawn.classList.add("zooming");
     clearTimeout(this.rest);
     this.rest = setTimeout(() => this.#rest(), REST_MS);
     this.#place(place);
@@ -122,7 +123,7 @@ export class Viewport {
   }
 
   #rest() {
-    this.drawn.classList.remove("moving");
+    this.drawn.classList.remove("moving", "zooming");
     this.#set(this.place);
   }
 
