@@ -25,6 +25,7 @@ _MAPS = (
 )
 _TIMES = 5
 _MOVES_S = 2.0
+_REST_S = 1.5
 
 _PAINTED = """
 new MutationObserver((_, observer) => {
@@ -81,6 +82,7 @@ async def _measure(name: str, found: ServiceMap) -> list[tuple[str, str]]:
             chosen: list[list[float]] = []
             for _ in range(_TIMES):
                 await _painted_ms(page, f"{url}/")
+                await asyncio.sleep(_REST_S)  # a person looks before they choose
                 chosen.append(await page.run(_CHOSEN))
             assert page.errors == []
     return list(_figures(name, painted, rates, chosen))

@@ -15,6 +15,7 @@ import { counts, refOf, words } from "./words.js";
 const AGAIN_MS = 5_000;
 const STREAM_MS = 300;
 /** How long the stream of changes is waited for: what is between may hold it back. */
+const UNSEEN_MS = 100;
 const byId = (id) => document.getElementById(id);
 const picture = byId("picture");
 const drawn = byId("drawn");
@@ -74,6 +75,7 @@ async function show(isOther) {
     choices = found.choices;
     showGraph(found, isOther);
     menus.show(state, choices, state.focus && words(refOf(state.focus)));
+    await painted();
     const [edges, difference] = await rest;
     if (mine !== turn) return;
     markDifference(drawn, difference);
@@ -110,6 +112,14 @@ function showGraph(found, isOther) {
   viewport.show(found);
   mark(drawn, state.node, state.to);
   document.title = state.node ? `${words(refOf(state.node))} – Grapevine` : "Grapevine";
+}
+
+/** Let what was drawn be seen before more is done; a page that nobody looks at is not painted. */
+function painted() {
+  return new Promise((resolve) => {
+    requestAnimationFrame(() => setTimeout(resolve));
+    setTimeout(resolve, UNSEEN_MS);
+  });
 }
 
 function pick(...keys) {
