@@ -18,6 +18,7 @@ class StopSignal:
         self.is_set = False
         self.is_urgent = False
         self._previous: list[signal._HANDLER] = []
+        self._previous_wakeup_fd = -1
         self._read_end, self._write_end = os.pipe()
         os.set_blocking(self._write_end, False)
 
@@ -32,12 +33,16 @@ class StopSignal:
             os.write(self._write_end, b"x")
 
     def __enter__(self) -> "StopSignal":
+        # A handler runs between two bytecodes: for a signal just before we begin to wait that would be after the wait.
+        # This is written to at once.
+        self._previous_wakeup_fd = signal.set_wakeup_fd(self._write_end, warn_on_full_buffer=False)
         self._previous = [signal.signal(number, self._handle) for number in _SIGNALS]
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
         for number, handler in zip(_SIGNALS, self._previous, strict=True):
             signal.signal(number, handler)
+        signal.set_wakeup_fd(self._previous_wakeup_fd)
         os.close(self._read_end)
         os.close(self._write_end)
 
