@@ -72,6 +72,7 @@ async function show(isOther) {
     if (mine !== turn) return;
     // The rest is asked for after the map, and answered while the map is drawn.
     const rest = Promise.all([ask("edges", lines), state.compare && !written ? ask("diff", compared) : null]);
+    rest.catch(() => {}); // it is heard of below, after the map
     choices = found.choices;
     showGraph(found, isOther);
     menus.show(state, choices, state.focus && words(refOf(state.focus)));
