@@ -98,14 +98,10 @@ def _least(rig: Rig, options: Options) -> Figures:
         eventually(told.exists)
         rig.ask(500, 1, new_share=0)  # so that it knows the names
         for rate in options.rates:
-            costs, seen, completed = [], 0, 0
-            for _ in range(options.times):
-                time.sleep(LEAST_SETTLE_S)
-                before, cpu_s = int(told.read_text()), usage.cpu_s(process.pid)
-                asked = rig.ask(rate, options.seconds, new_share=0)
-                time.sleep(LEAST_SETTLE_S)
-                costs.append((usage.cpu_s(process.pid) - cpu_s) / asked.completed)
-                seen, completed = seen + int(told.read_text()) - before, completed + asked.completed
+            time.sleep(LEAST_SETTLE_S)
+            before = int(told.read_text())
+            costs, completed = _ask(rig, process, rate, 0, options.seconds, LEAST_SETTLE_S, options.times)
+            seen = int(told.read_text()) - before
             label = f"the least a reader in Python can do, {rate:,}/s: CPU a response"
             figures.append((label, f"{_cost(costs)}; {seen:,} of {completed:,}"))
     finally:
@@ -198,14 +194,29 @@ def _measure(rig: Rig, process: "subprocess.Popen[str]", options: Options, *, le
 def _load(
     rig: Rig, process: "subprocess.Popen[str]", label: str, rate: int, new_share: float, seconds: float, times: int = 1
 ) -> Figures:
-    before, costs, completed = rig.tally.sums, [], 0
+    before = rig.tally.sums
+    costs, completed = _ask(rig, process, rate, new_share, seconds, SETTLE_S, times)
+    return _figures(label, costs, completed, before, rig.tally.sums)
+
+
+def _ask(
+    rig: Rig,
+    process: "subprocess.Popen[str]",
+    rate: int,
+    new_share: float,
+    seconds: float,
+    settle_s: float,
+    times: int,
+) -> tuple[Sequence[float], int]:
+    """Return what a response costs the process each time, in seconds of CPU, and how many there were in all."""
+    costs, completed = [], 0
     for _ in range(times):
         cpu_s = usage.cpu_s(process.pid)
         asked = rig.ask(rate, seconds, new_share=new_share)
-        time.sleep(SETTLE_S)
+        time.sleep(settle_s)
         costs.append((usage.cpu_s(process.pid) - cpu_s) / asked.completed)
         completed += asked.completed
-    return _figures(label, costs, completed, before, rig.tally.sums)
+    return costs, completed
 
 
 def _label(rate: int, new_share: float) -> str:
@@ -254,8 +265,10 @@ def main() -> None:
     parser.add_argument("sources", nargs="*", metavar="SOURCE", help=f"some of {', '.join(_SOURCES)} (default: all)")
     parser.add_argument("--rate", type=int, action="append", metavar="N", help="queries a second (2000 and 20000)")
     parser.add_argument("--new", type=float, action="append", metavar="SHARE", help="of new names, 0 to 1 (0 and 0.05)")
-    parser.add_argument("--seconds", type=float, default=default.seconds, help="of load for each case (%(default)s)")
-    parser.add_argument("--times", type=int, default=default.times, help="each case is measured (%(default)s)")
+    parser.add_argument("--seconds", type=float, default=default.seconds, help="of load, each time (%(default)s)")
+    parser.add_argument(
+        "--times", type=int, default=default.times, help="each case of a live source is measured (%(default)s)"
+    )
     parser.add_argument("--idle", type=float, default=default.idle_s, metavar="S", help="0: skip it (%(default)s)")
     parser.add_argument("--capture", action="append", default=[], metavar="FLAG", help="as in --capture=--match=off")
     parser.add_argument("--python", default=default.python, metavar="PATH", help="interpreter that runs capture")

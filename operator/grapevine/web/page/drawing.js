@@ -8,7 +8,7 @@ const KIND_SIZE = 10;
 const TITLE_SIZE = 12;
 const LEFT = 16;
 const RIGHT = 14;
-/** Links of which a browser takes too long to dash the lines. */
+/** Links up to which a browser keeps up with a person who zooms, dashes and all. */
 const MANY = 500;
 
 /** Put a graph into an element in place of what was there. */

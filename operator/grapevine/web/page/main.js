@@ -13,8 +13,9 @@ import { Viewport } from "./viewport.js";
 import { counts, refOf, words } from "./words.js";
 
 const AGAIN_MS = 5_000;
-const STREAM_MS = 300;
 /** How long the stream of changes is waited for: what is between may hold it back. */
+const STREAM_MS = 300;
+/** How long a frame is waited for: a page in the background has none. */
 const UNSEEN_MS = 100;
 const byId = (id) => document.getElementById(id);
 const picture = byId("picture");
@@ -115,7 +116,7 @@ function showGraph(found, isOther) {
   document.title = state.node ? `${words(refOf(state.node))} – Grapevine` : "Grapevine";
 }
 
-/** Let what was drawn be seen before more is done; a page that nobody looks at is not painted. */
+/** Let what was drawn be seen before more is done. */
 function painted() {
   return new Promise((resolve) => {
     requestAnimationFrame(() => setTimeout(resolve));

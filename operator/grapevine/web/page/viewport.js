@@ -30,7 +30,7 @@ export class Viewport {
     picture.addEventListener("pointermove", (event) => this.#drag(event));
     for (const end of ["pointerup", "pointercancel"]) picture.addEventListener(end, (event) => this.#up(event));
     new ResizeObserver(([{ contentRect }]) => {
-      this.room = contentRect;
+      this.lastRoom = contentRect;
       if (!this.isMoved) this.begin();
     }).observe(picture);
     window.addEventListener("beforeprint", () => this.#print());
@@ -109,15 +109,15 @@ export class Viewport {
 
   /** How much there is to see it in: as last heard, for to ask makes the browser place all that was just drawn. */
   get #room() {
-    return (this.room ??= this.picture.getBoundingClientRect());
+    return (this.lastRoom ??= this.picture.getBoundingClientRect());
   }
 
   #move(place) {
     this.isMoved = true;
     this.drawn.classList.add("moving");
     if (place.scale !== this.place.scale) this.drawn.classList.add("zooming");
-    clearTimeout(this.rest);
-    this.rest = setTimeout(() => this.#rest(), REST_MS);
+    clearTimeout(this.restTimer);
+    this.restTimer = setTimeout(() => this.#rest(), REST_MS);
     this.#place(place);
     this.onMove();
   }
