@@ -14,7 +14,9 @@ from tests.support.objects import CRD, install_crd
 from tests.support.otterize import NAME, OURS, WEBHOOK, conversion_webhook, otterizes_crd
 
 from grapevine.cli.main import main
+from grapevine.kube.errors import refusal
 from grapevine.kube.migration import Migration
+from grapevine.kube.session import Session
 from grapevine.model.errors import PermanentInputError
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(300)]
@@ -249,6 +251,25 @@ def test_cut_short_after_any_step_it_goes_on_where_it_was(
     assert "otterize-backup.json is there from an earlier run, and stays as it is" in printed.out
     kinds = [each["kind"] for each in json.loads(Path("otterize-backup.json").read_text())["items"]]
     assert 1 == kinds.count(HOOK_KIND)
+    assert_migrated(api, plane)
+
+
+def test_a_server_that_asks_to_come_again_is_asked_again(
+    api: Api, plane: ControlPlane, webhook: Object, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    install_otterize(api, webhook)
+    ask, refused = Session.request, set()
+
+    async def refuse_once(self: Session, method: str, path: str, *args: Any, **kwargs: Any) -> bytes:
+        if path.startswith("/apis/k8s.otterize.com/") and (method, path) not in refused:
+            refused.add((method, path))
+            raise refusal(method, path, {}, 429, b'{"message": "storage is (re)initializing"}', "0")
+        return await ask(self, method, path, *args, **kwargs)
+
+    monkeypatch.setattr(Session, "request", refuse_once)
+    assert 0 == main(["migrate", "--from-otterize", "--yes"])
+
+    assert {"GET", "PUT", "PATCH"} == {method for method, _ in refused}
     assert_migrated(api, plane)
 
 

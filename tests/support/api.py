@@ -7,6 +7,7 @@ operator's code or its event loop.
 import http.client
 import json
 import ssl
+import time
 from types import TracebackType
 from typing import Any, Self
 from urllib.parse import urlencode, urlsplit
@@ -16,6 +17,10 @@ Object = dict[str, Any]
 
 MERGE = "application/merge-patch+json"
 APPLY = "application/apply-patch+yaml"  # JSON is YAML
+
+BUSY = 429
+BUSY_S = 30.0
+"""As long as a server that is busy is asked again: one whose CRD has just changed says so for a second or two."""
 
 
 class ApiError(Exception):
@@ -52,18 +57,23 @@ class Api:
     def request(
         self, method: str, path: str, body: Object | None = None, *, content_type: str = "application/json"
     ) -> Object:
-        """Send one request and return the decoded answer.
+        """Send one request, again where the server asks for that, and return the decoded answer.
 
         Raises:
             ApiError: The answer's status is 400 or higher.
             OSError: Nobody answers.
         """
         payload = None if body is None else json.dumps(body).encode()
-        try:
-            status, raw = self._exchange(method, path, payload, content_type)
-        except (http.client.RemoteDisconnected, BrokenPipeError, ConnectionResetError):
-            self._connection.close()  # the server closed an idle connection, or is another one since
-            status, raw = self._exchange(method, path, payload, content_type)
+        ends_s = time.monotonic() + BUSY_S
+        while True:
+            try:
+                status, raw, again_s = self._exchange(method, path, payload, content_type)
+            except (http.client.RemoteDisconnected, BrokenPipeError, ConnectionResetError):
+                self._connection.close()  # the server closed an idle connection, or is another one since
+                status, raw, again_s = self._exchange(method, path, payload, content_type)
+            if status != BUSY or time.monotonic() > ends_s:
+                break
+            time.sleep(again_s)
         try:
             answer = json.loads(raw)
         except ValueError:
@@ -72,12 +82,13 @@ class Api:
             raise ApiError(method, path, status, answer)
         return answer if isinstance(answer, dict) else {"message": answer}
 
-    def _exchange(self, method: str, path: str, payload: bytes | None, content_type: str) -> tuple[int, bytes]:
+    def _exchange(self, method: str, path: str, payload: bytes | None, content_type: str) -> tuple[int, bytes, int]:
+        """Return an answer's status, its body, and the seconds after which the server wants to be asked again."""
         headers = self._headers if payload is None else {**self._headers, "Content-Type": content_type}
         try:
             self._connection.request(method, path, payload, headers)
             response = self._connection.getresponse()
-            return response.status, response.read()
+            return response.status, response.read(), int(response.headers.get("Retry-After", "1"))
         except BaseException:
             self._connection.close()
             raise

@@ -7,6 +7,7 @@ version"; API reference, Scale, CustomResourceDefinition.
 """
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from typing import Any
@@ -26,6 +27,8 @@ from grapevine.model.errors import GrapevineError, PermanentInputError, Retryabl
 PLURALS = ("clientintents", "protectedservices", "kafkaserverconfigs", "postgresqlserverconfigs", "mysqlserverconfigs")
 WAIT_S = 120.0
 """For pods to end, and for a CRD to be served; both take seconds."""
+BUSY_S = 30.0
+"""As long as the API server asks to come again; a CRD that was changed is ready in one or two."""
 PAGE_SIZE = 200
 
 _CRDS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
@@ -124,20 +127,20 @@ class Migration:
         """Put every object as it was read; who changed or deleted one meanwhile has done the same."""
         for each in self._objects[plural]:
             try:
-                await self._session.request("PUT", self._path_of(plural, each), body=each)
+                await self._request("PUT", self._path_of(plural, each), body=each)
             except (ConflictError, NotFoundError):
                 continue
             except RetryableError as error:
                 raise self._unconverted(plural, error) from error
         body = {"status": {"storedVersions": [_storage(self._crds[plural])]}}
         path = f"{_CRDS}/{plural}.{names.GROUP}/status"
-        await self._session.request("PATCH", path, body=body, content_type=_MERGE)
+        await self._request("PATCH", path, body=body, content_type=_MERGE)
 
     async def _stop(self, deployment: str) -> None:
         namespace, _, name = deployment.partition("/")
         path = f"/apis/apps/v1/namespaces/{quote(namespace)}/deployments/{quote(name)}"
         body = {"spec": {"replicas": 0}}
-        await self._session.request("PATCH", f"{path}/scale", body=body, content_type=_MERGE)
+        await self._request("PATCH", f"{path}/scale", body=body, content_type=_MERGE)
         await self._wait(f"the pods of Deployment {deployment} to end", lambda: self._is_at_rest(path))
 
     async def _is_at_rest(self, path: str) -> bool:
@@ -145,7 +148,7 @@ class Migration:
 
     async def _unhook(self, name: str) -> None:
         try:
-            await self._session.request("DELETE", f"{_HOOKS}/{quote(name)}")
+            await self._request("DELETE", f"{_HOOKS}/{quote(name)}")
         except NotFoundError:
             return
 
@@ -161,7 +164,7 @@ class Migration:
                 continue
             body = {**each, "metadata": {**each["metadata"], "managedFields": kept or [{}]}}
             with suppress(NotFoundError):
-                await self._session.request("PUT", self._path_of(plural, each), body=body)
+                await self._request("PUT", self._path_of(plural, each), body=body)
 
     async def _replace(self, crd: str) -> None:
         await self._disown(names.PLURAL)
@@ -169,7 +172,7 @@ class Migration:
         path = f"{_CRDS}/{crd}"
         version = (await self._get(path))["metadata"]["resourceVersion"]
         body = {**ours, "metadata": {**ours["metadata"], "resourceVersion": version}}
-        await self._session.request("PUT", path, body=body)
+        await self._request("PUT", path, body=body)
         await self._wait_served(names.PLURAL)
 
     async def _trim(self, crd: str) -> None:
@@ -178,7 +181,7 @@ class Migration:
         await self._disown(found["spec"]["names"]["plural"])
         kept = [version for version in found["spec"]["versions"] if version["name"] in KEPT_VERSIONS]
         spec = {**found["spec"], "conversion": {"strategy": "None"}, "versions": kept}
-        await self._session.request("PUT", path, body={**found, "spec": spec})
+        await self._request("PUT", path, body={**found, "spec": spec})
         await self._wait_served(found["spec"]["names"]["plural"])
 
     async def _release(self, plural: str) -> None:
@@ -190,7 +193,7 @@ class Migration:
             version = each["metadata"]["resourceVersion"]
             body = {"metadata": {"finalizers": kept, "resourceVersion": version}}
             try:
-                await self._session.request("PATCH", self._path_of(plural, each), body=body, content_type=_MERGE)
+                await self._request("PATCH", self._path_of(plural, each), body=body, content_type=_MERGE)
             except NotFoundError:
                 continue
 
@@ -262,11 +265,33 @@ class Migration:
         return f"/apis/{resource['apiVersion']}/namespaces/{meta['namespace']}/{plural}/{meta['name']}"
 
     async def _get(self, path: str, query: Mapping[str, str] | None = None) -> Object:
-        answer = await self._session.request("GET", path, query)
+        answer = await self._request("GET", path, query)
         try:
             return msgspec.json.decode(answer, type=Object)
         except (msgspec.MsgspecError, UnicodeError, RecursionError) as error:
             raise PermanentInputError(f"GET {path}: the answer is no object: {error}") from error
+
+    async def _request(
+        self,
+        method: str,
+        path: str,
+        query: Mapping[str, str] | None = None,
+        *,
+        body: Object | None = None,
+        content_type: str = "application/json",
+    ) -> bytes:
+        """Send a request, and again while the API server asks for that: after a CRD has changed, it does for a moment.
+
+        Source: Kubernetes API conventions, "HTTP status codes": 429, 503.
+        """
+        ends_s = time.monotonic() + BUSY_S
+        while True:
+            try:
+                return await self._session.request(method, path, query, body=body, content_type=content_type)
+            except RetryableError as error:
+                if error.after_s is None or time.monotonic() + error.after_s > ends_s:
+                    raise
+                await asyncio.sleep(max(error.after_s, _POLL_S))
 
 
 def read_backup_uid(content: bytes) -> str:
