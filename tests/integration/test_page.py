@@ -68,10 +68,18 @@ async def nodes(page: Page) -> set[str]:
 
 
 async def rows(page: Page) -> list[list[str]]:
+    """Return the table, which is shown after the map."""
+    await page.until("!document.body.ariaBusy")
     found: list[list[str]] = await page.run(
         "[...document.querySelectorAll('#table tbody tr')].map((row) => [...row.cells].map((cell) => cell.innerText))"
     )
     return found
+
+
+async def lines(page: Page) -> set[str]:
+    """Return the kinds of lines that the map has."""
+    found: list[str] = await page.run("[...document.querySelectorAll('.lines > *')].map((line) => line.classList[0])")
+    return {kind for kind in found if kind.startswith("line-")}
 
 
 async def query(page: Page) -> dict[str, list[str]]:
@@ -98,8 +106,8 @@ async def test_shows_the_shop_and_what_is_known_of_it(heard_shop: Operator, page
     table = await rows(page)
     assert len(table) == 21
     assert ["batch/migrate", "orders/redis", "looked up only", "75 %", "active"] == table[0][:5]
-    assert await page.run("document.querySelectorAll('.line-dashed').length") >= 21
-    assert await page.run("document.querySelectorAll('.link .line-solid').length") == 0
+    assert await page.run("document.querySelectorAll('.link').length") >= 21
+    assert await lines(page) == {"line-dashed", "line-thin"}
 
     await page.click(at(CHECKOUT))
     await page.until("document.querySelectorAll('#panel h3').length >= 4")
@@ -163,6 +171,30 @@ async def test_every_choice_is_in_the_address_and_back_takes_it_back(heard_shop:
     assert "Nothing in the map is so" in await text_of(page, "#empty")
 
 
+async def test_a_line_is_pointed_to_and_chosen(heard_shop: Operator, page: Page) -> None:
+    await drawn(page, heard_shop.api_url)
+    beside = await page.run(
+        """(line => {
+          const { x, y } = line.getPointAtLength(12).matrixTransform(line.getScreenCTM());
+          return { x, y: y + 4 };
+        })(document.querySelector(".link[data-target='default/Service/kubernetes']"))"""
+    )
+
+    await page.send("Input.dispatchMouseEvent", type="mouseMoved", **beside)
+    await page.until("document.querySelector('.link > title')")
+    for kind in ("mousePressed", "mouseReleased"):
+        await page.send("Input.dispatchMouseEvent", type=kind, button="left", clickCount=1, **beside)
+    await page.until("document.querySelector('.marks > .line-dashed')")
+
+    assert "tools/api-user → default/kubernetes" in await page.run(
+        "document.querySelector('.link > title').textContent"
+    )
+    assert {"node": ["tools/Deployment/api-user"], "to": ["default/Service/kubernetes"]} == await query(page)
+    assert ["default/Service/kubernetes"] == await page.run(
+        "[...document.querySelectorAll('.marks > [data-target]')].map((line) => line.dataset.target)"
+    )
+
+
 async def test_is_reached_by_keys_alone(heard_shop: Operator, page: Page) -> None:
     await drawn(page, heard_shop.api_url)
 
@@ -220,7 +252,7 @@ async def test_a_change_is_shown_without_being_asked_for(shown: FixedMap, url: s
 
     seen = {row[1]: row[2] for row in await rows(page)}
     assert {"orders/cart": "connection seen", "pay/pay": "looked up only"} == seen
-    assert await page.run("document.querySelectorAll('.link .line-solid').length") == 1
+    assert await lines(page) == {"line-solid", "line-dashed"}
 
 
 async def test_each_choice_leaves_what_it_says(shown: FixedMap, url: str, page: Page) -> None:
@@ -275,9 +307,9 @@ async def test_what_came_and_what_went_is_marked_and_listed(shown: FixedMap, url
     await change(page, "compare", "24h")
     await page.until("document.querySelectorAll('.badge').length == 2")
 
-    marked = "document.querySelector('.link.{}').dataset.target + document.querySelector('.link.{} .badge').textContent"
-    assert "pay/Deployment/pay+" == await page.run(marked.format("added", "added"))
-    assert "orders/Deployment/redis×" == await page.run(marked.format("gone", "gone"))
+    sign = "document.querySelector('.{} ~ .badge').textContent + document.querySelector('.{}').dataset.target"
+    assert "+pay/Deployment/pay" == await page.run(sign.format("added", "added"))
+    assert "×orders/Deployment/redis" == await page.run(sign.format("gone", "gone"))
     assert {"compare": ["24h"]} == await query(page)
     assert "1 call came, 1 went silent" in await text_of(page, "#difference")
     await page.click("#difference summary")

@@ -1,6 +1,7 @@
 """The line of each link between two placed nodes: ends spread along the nodes' sides, nodes in between not crossed."""
 
 import math
+from bisect import bisect_left
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -97,53 +98,46 @@ def _port(box: Box, side: Side, index: int, number: int) -> Point:
 
 
 def _route(start: Point, tip: Point, leaves: Side, enters: Side, head: float, obstacles: "_Obstacles") -> Route:
-    end = (tip[0] + enters[0] * head, tip[1] + enters[1] * head)
+    start, tip = _rounded(start), _rounded(tip)
+    end = _rounded((tip[0] + enters[0] * head, tip[1] + enters[1] * head))
     if leaves == enters:  # one above the other, around the right
         bend = 30.0 + 0.08 * abs(end[1] - start[1])
-        middle = [((start[0] + bend, start[1]), (end[0] + bend, end[1]), end)]
-    elif leaves[1]:
+        return Route(start, ((_rounded((start[0] + bend, start[1])), _rounded((end[0] + bend, end[1])), end),), tip)
+    if leaves[1]:
         bend = max(14.0, abs(end[1] - start[1]) / 2)
-        middle = [((start[0], start[1] + leaves[1] * bend), (end[0], end[1] + enters[1] * bend), end)]
-    else:
-        points = [start, *_around(start, end, leaves[0], obstacles), end]
-        middle = [_span(one, other) for one, other in pairwise(points)]
-    rounded = tuple((_rounded(first), _rounded(second), _rounded(third)) for first, second, third in middle)
-    return Route(_rounded(start), rounded, _rounded(tip))
+        first = _rounded((start[0], start[1] + leaves[1] * bend))
+        return Route(start, ((first, _rounded((end[0], end[1] + enters[1] * bend)), end),), tip)
+    points = [start, *map(_rounded, _around(start, end, leaves[0], obstacles)), end]
+    return Route(start, tuple(_span(one, other) for one, other in pairwise(points)), tip)
 
 
 def _span(one: Point, other: Point) -> tuple[Point, Point, Point]:
     """Return a curve that begins and ends level."""
     bend = (other[0] - one[0]) / 2
     bend = math.copysign(min(abs(bend), 240.0), bend)
-    return (one[0] + bend, one[1]), (other[0] - bend, other[1]), other
+    return (round(one[0] + bend, 1), one[1]), (round(other[0] - bend, 1), other[1]), other
 
 
 def _around(start: Point, end: Point, direction: int, obstacles: "_Obstacles") -> list[Point]:
     """Return points that lead a line past the nodes in its way, in its direction."""
-    points: list[Point] = []
+    line = [start, end]
+    clear = 0  # as many spans from the start touch nothing, and are not looked at again
     for _ in range(_ROUNDS):
-        line = [start, *points, end]
-        hit = next(
-            (
-                (index, box)
-                for index, (one, other) in enumerate(pairwise(line))
-                if (box := obstacles.first(one, other, direction)) is not None
-            ),
-            None,
-        )
-        if hit is None:
-            break
-        index, box = hit
-        middle_y = _height(line[index], line[index + 1], box.x + box.width / 2)
+        while (box := obstacles.first(line[clear], line[clear + 1], direction)) is None:
+            clear += 1
+            if clear == len(line) - 1:
+                return line[1:-1]
+        middle_y = _height(line[clear], line[clear + 1], box.x + box.width / 2)
         y = obstacles.free(box, middle_y)
         near, far = (box.x, box.right) if direction > 0 else (box.right, box.x)
-        points[index:index] = [(near - direction * 2, y), (far + direction * 2, y)]
-    return points
+        line[clear + 1 : clear + 1] = [(near - direction * 2, y), (far + direction * 2, y)]
+    return line[1:-1]
 
 
 def _height(one: Point, other: Point, x: float) -> float:
     """Return about how high `_span` is at `x`."""
-    share = min(max((x - one[0]) / ((other[0] - one[0]) or 1.0), 0.0), 1.0)
+    share = (x - one[0]) / ((other[0] - one[0]) or 1.0)
+    share = 0.0 if share < 0 else 1.0 if share > 1 else share
     return one[1] + (other[1] - one[1]) * share * share * (3 - 2 * share)
 
 
@@ -152,28 +146,36 @@ class _Obstacles:
 
     def __init__(self, boxes: Iterable[Box]) -> None:
         self._buckets: dict[int, list[tuple[float, float, float, float, float, Box]]] = {}
-        """Left side, middle, right side, and from where to where a line would be too near: looked at so often."""
+        """By where they begin: left side, middle, right side, and from where to where a line would be too near."""
+        self._overlapping: dict[int, list[Box]] = {}
         self._lanes: dict[tuple[float, float], int] = {}
         self._open: dict[tuple[float, float], list[tuple[float, float]]] = {}
         for box in boxes:
             low, high = box.y - _CLEAR + 1, box.bottom + _CLEAR - 1
+            begins = int(box.x // _BUCKET)
             obstacle = box.x, box.x + box.width / 2, box.right, low, high, box
-            for bucket in range(int(box.x // _BUCKET), int(box.right // _BUCKET) + 1):
-                self._buckets.setdefault(bucket, []).append(obstacle)
+            self._buckets.setdefault(begins, []).append(obstacle)
+            for bucket in range(begins, int(box.right // _BUCKET) + 1):
+                self._overlapping.setdefault(bucket, []).append(box)
 
     def first(self, one: Point, other: Point, direction: int) -> Box | None:
         """Return the first node between two points, in the direction, that a level curve would touch, or nearly."""
-        low_x, high_x = min(one[0], other[0]) + 1, max(one[0], other[0]) - 1
-        top, bottom = min(one[1], other[1]), max(one[1], other[1])
+        (one_x, one_y), (other_x, other_y) = one, other
+        low_x, high_x = (one_x + 1, other_x - 1) if one_x < other_x else (other_x + 1, one_x - 1)
+        top, bottom = (one_y, other_y) if one_y < other_y else (other_y, one_y)
         buckets = range(int(low_x // _BUCKET), int(high_x // _BUCKET) + 1)
         for bucket in buckets if direction > 0 else reversed(buckets):
             for left, middle, right, low, high, box in self._buckets.get(bucket, ()):
                 if (
-                    left >= low_x
-                    and right <= high_x
-                    and bottom > low
+                    bottom > low
                     and top < high
-                    and any(low < _height(one, other, x) < high for x in (left, middle, right))
+                    and left >= low_x
+                    and right <= high_x
+                    and (
+                        low < _height(one, other, left) < high
+                        or low < _height(one, other, middle) < high
+                        or low < _height(one, other, right) < high
+                    )
                 ):
                     return box
         return None
@@ -186,7 +188,9 @@ class _Obstacles:
         key = (box.x, box.right)
         if key not in self._open:
             self._open[key] = self._gaps(box)
-        low, high = min(self._open[key], key=lambda gap: max(gap[0] - wished, wished - gap[1]))
+        gaps = self._open[key]
+        above = bisect_left(gaps, (wished,))
+        low, high = min(gaps[max(above - 1, 0) : above + 1], key=lambda gap: max(gap[0] - wished, wished - gap[1]))
         is_above = wished <= low
         lanes = min(_LANES, 1 + int((high - low) / _LANE))
         lane = (box.x, low if is_above else high)
@@ -200,7 +204,7 @@ class _Obstacles:
         near = {
             (each.y - _CLEAR, each.bottom + _CLEAR)
             for bucket in buckets
-            for *_, each in self._buckets[bucket]
+            for each in self._overlapping[bucket]
             if each.x < box.right and each.right > box.x
         }
         gaps = []

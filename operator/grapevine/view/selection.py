@@ -1,6 +1,6 @@
 """Which part of the map a person asked for, and what is drawn as one where it would be too much."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 from grapevine.intents.selection import Selection, WorkloadPattern, parse_pattern
@@ -53,7 +53,9 @@ def part_of(whole: ServiceMap, part: Part) -> ServiceMap:
     """
     if part.is_all:
         return whole
-    kept = [link for link in _calls(whole.links) if _is_in(link, part)]
+    kept = _calls(whole.links)
+    for is_in in _conditions(part):
+        kept = [link for link in kept if is_in(link)]
     focused = set(part.focus)
     if focused:
         kept = _around(kept, _behind(whole.links), focused, part.depth)
@@ -176,19 +178,27 @@ def _joined(found: ServiceMap, meant: Callable[[NodeRef], NodeRef], notes: Itera
     return service_map(nodes, [*calls, *behind], [*found.notes, *notes])
 
 
-def _is_in(link: Link, part: Part) -> bool:
-    one, other = link.client, link.target
-    return (
-        (not part.namespaces or one.namespace in part.namespaces or other.namespace in part.namespaces)
-        and (not part.kinds or kind_of(one) in part.kinds or kind_of(other) in part.kinds)
-        and link.last_ms >= part.since_ms
-        and (not part.new_since_ms or link.first_ms >= part.new_since_ms)
-        and link.confidence >= part.min_confidence
-        and (not part.states or link.state in part.states)
-        and (not part.lines or line_of(link) in part.lines)
-        and (not part.outside_only or link.target.is_outside)
-        and (not part.search or _is_found(part.search.lower(), link))
-    )
+def _conditions(part: Part) -> Iterator[Callable[[Link], bool]]:
+    """Give what a call must fulfil, of what was asked for alone: a map has calls by the ten thousand."""
+    if part.namespaces:
+        yield lambda link: link.client.namespace in part.namespaces or link.target.namespace in part.namespaces
+    if part.kinds:
+        yield lambda link: kind_of(link.client) in part.kinds or kind_of(link.target) in part.kinds
+    if part.since_ms:
+        yield lambda link: link.last_ms >= part.since_ms
+    if part.new_since_ms:
+        yield lambda link: link.first_ms >= part.new_since_ms
+    if part.min_confidence:
+        yield lambda link: link.confidence >= part.min_confidence
+    if part.states:
+        yield lambda link: link.state in part.states
+    if part.lines:
+        yield lambda link: line_of(link) in part.lines
+    if part.outside_only:
+        yield lambda link: link.target.is_outside
+    if part.search:
+        text = part.search.lower()
+        yield lambda link: _is_found(text, link)
 
 
 def _is_found(text: str, link: Link) -> bool:
@@ -196,8 +206,8 @@ def _is_found(text: str, link: Link) -> bool:
     return any(text in each for each in (*ends, *link.names))
 
 
-def _calls(links: Iterable[Link]) -> Iterable[Link]:
-    return (link for link in links if link.relation is Relation.CALLS)
+def _calls(links: Iterable[Link]) -> list[Link]:
+    return [link for link in links if link.relation is Relation.CALLS]
 
 
 def _behind(links: Iterable[Link]) -> list[Link]:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import cached_property
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 DOMAIN = "Domain"
 """Kind of a name outside the cluster."""
@@ -21,9 +21,8 @@ STATES = ("active", "idle", "stale", "declared")
 """Of a link, the most alive first; `declared`: nobody was seen to do it."""
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class NodeRef:
-    """Identity of a node."""
+class NodeRef(NamedTuple):
+    """Identity of a node. A tuple, for drawing a map compares and hashes them by the hundred thousand."""
 
     namespace: str
     """Empty for what is outside the cluster."""

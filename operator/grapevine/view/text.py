@@ -26,6 +26,7 @@ def shown(text: str) -> str:
     return _NOT_XML.sub(lambda hit: f"\\u{ord(hit.group()):04x}", visible(text))
 
 
+@lru_cache(maxsize=16_384)
 def text_width(text: str, size: float) -> float:
     """Return about how wide text is, in pixels; rather more than less."""
     return size * sum(_NARROW.get(c, _USUAL if c < "\u0250" else _WIDE) for c in text)

@@ -1,5 +1,6 @@
 /** What came and what went silent since a moment: marked in the map by signs, not by colours, and listed above it. */
 
+import { huesOf, overlay } from "./drawing.js";
 import { html, name, svg } from "./element.js";
 import { linkWords, number, refOf, time, words } from "./words.js";
 
@@ -7,20 +8,20 @@ const MOST = 100;
 const SIGNS = { added: "+", gone: "×" };
 
 /** Mark the lines of what came and what went, of an answer of the operator's; none where there is no answer. */
-export function markDifference(into, difference) {
-  for (const badge of into.querySelectorAll(".badge")) badge.remove();
-  for (const link of into.querySelectorAll(".added, .gone")) link.classList.remove("added", "gone");
+export function markDifference(into, graph, difference) {
   into.classList.toggle("compared", Boolean(difference));
+  const layer = into.querySelector(".changes");
+  layer.replaceChildren();
   if (!difference) return;
-  const shown = [...into.querySelectorAll(".node")].map((node) => node.dataset.id);
-  const home = homes(shown);
+  const home = homes(graph.nodes.map((node) => node.id));
   // What is added last is seen where several are drawn as one.
   const kinds = new Map(["gone", "added"].flatMap((kind) => difference[kind].map((link) => [keyOf(home(link.client), home(link.target)), kind])));
-  for (const link of into.querySelectorAll(".link")) {
-    const kind = kinds.get(keyOf(link.dataset.client, link.dataset.target));
+  const hues = huesOf(graph);
+  for (const link of graph.links) {
+    const kind = kinds.get(keyOf(link.client, link.target));
     if (!kind) continue;
-    link.classList.add(kind);
-    link.append(badge(link.querySelector(".grip"), SIGNS[kind]));
+    const shown = overlay(link, hues.get(link.client), kind);
+    layer.append(...shown, badge(shown[0], SIGNS[kind]));
   }
 }
 

@@ -11,39 +11,47 @@ const RIGHT = 14;
 /** Links up to which a browser keeps up with a person who zooms, dashes and all. */
 const MANY = 500;
 
-/** Put a graph into an element in place of what was there. */
+/** Put a graph into an element in place of what was there: all that is seen. `grasp` adds what can be pointed to. */
 export function draw(into, graph) {
-  // What a link says is made when somebody points to it: thousands of texts would take as long as the drawing.
-  const said = new Map(graph.links.map((link) => [keyOf(link), link]));
-  into.onpointerover = (event) => {
-    const element = event.target.closest(".link:not([data-said])");
-    if (!element) return;
-    element.dataset.said = "";
-    element.prepend(svg("title", {}, visible(linkWords(said.get(keyOf(element.dataset))))));
-  };
-  const hues = new Map(graph.nodes.map((node) => [node.id, hue(node)]));
+  const hues = huesOf(graph);
   const spaces = new Map(graph.nodes.map((node) => [node.namespace, hue(node)]));
-  // Solid lines last: what was seen is not covered by what is likely.
-  const links = [...graph.links].sort((one, other) => (one.line === "solid") - (other.line === "solid"));
-  into.classList.toggle("many", links.length > MANY);
+  into.classList.toggle("many", graph.links.length > MANY);
   into.replaceChildren(
     ...graph.islands.map((island) => ground(island)),
-    svg("g", { class: "links" }, ...links.map((link) => line(link, hues.get(link.client)))),
+    svg("g", { class: "lines" }, ...lines(graph.links, hues)),
+    svg("g", { class: "changes" }),
+    svg("g", { class: "marks" }),
+    svg("g", { class: "links" }),
     ...graph.islands.map((island) => title(island, spaces.get(island.namespace))),
     ...graph.nodes.map((node) => box(node)),
   );
 }
 
+/** Make each link something to point to, wide and unseen, and have what is pointed to say what it is. For when the
+ * graph has been seen: it takes as long again. */
+export function grasp(into, graph) {
+  const layer = into.querySelector(".links");
+  if (layer.hasChildNodes()) return;
+  const hues = huesOf(graph);
+  const said = new Map(graph.links.map((link) => [keyOf(link), link]));
+  layer.append(...graph.links.map((link) => grip(link, hues.get(link.client))));
+  into.onpointerover = (event) => {
+    const element = event.target.closest(":is(.link, .node):not([data-said])");
+    if (!element) return;
+    element.dataset.said = "";
+    element.prepend(svg("title", {}, element.getAttribute("aria-label") ?? visible(linkWords(said.get(keyOf(element.dataset))))));
+  };
+}
+
 /** Mark what is chosen, and what is linked to it; all else steps back. */
-export function mark(into, node, target) {
+export function mark(into, graph, node, target) {
+  if (!node && !into.classList.contains("marked")) return;
   const chosen = new Set([node, target].filter(Boolean));
-  const near = new Set(chosen);
-  for (const each of into.querySelectorAll(".link")) {
-    const { client, target: end } = each.dataset;
-    const isNear = target ? client === node && end === target : client === node || end === node;
-    each.classList.toggle("near", isNear);
-    if (isNear) [client, end].forEach((id) => near.add(id));
-  }
+  const isNear = target ? (link) => link.client === node && link.target === target : (link) => link.client === node || link.target === node;
+  const links = graph.links.filter(isNear);
+  const near = new Set([...chosen, ...links.flatMap((link) => [link.client, link.target])]);
+  const hues = huesOf(graph);
+  into.querySelector(".marks").replaceChildren(...links.flatMap((link) => overlay(link, hues.get(link.client))));
   let isThere = false;
   for (const each of into.querySelectorAll(".node")) {
     each.classList.toggle("chosen", chosen.has(each.dataset.id));
@@ -51,6 +59,13 @@ export function mark(into, node, target) {
     isThere ||= chosen.has(each.dataset.id);
   }
   into.classList.toggle("marked", isThere);
+}
+
+/** Return a link's line and head as elements of their own, to be seen above the others. */
+export function overlay(link, colour, more = "") {
+  const said = { "data-client": link.client, "data-target": link.target };
+  const line = svg("path", { class: `line-${link.line} ${colour} ${more}`, d: curve(link), ...said });
+  return link.relation === "behind" ? [line] : [line, svg("path", { class: `head ${colour} ${more}`, d: head(link) })];
 }
 
 /** Return the node nearest to a box in the direction of an arrow key; null where there is none. */
@@ -68,6 +83,11 @@ export function nearest(nodes, from, key) {
     if (along > 1 && far < least) [best, least] = [node, far];
   }
   return best;
+}
+
+/** Return the classes that give nodes' links their colours, by the nodes' ids. */
+export function huesOf(graph) {
+  return new Map(graph.nodes.map((node) => [node.id, hue(node)]));
 }
 
 function keyOf({ client, target }) {
@@ -91,26 +111,44 @@ function title(island, colour) {
   return svg("text", { ...said, "data-namespace": namespace, role: "button", "aria-label": label }, text);
 }
 
-function line(link, colour) {
-  const [x, y, ...curves] = link.path;
-  const path = `M${x} ${y}C${curves.join(" ")}`;
-  const width = link.relation === "behind" ? 1.1 : Math.min(1.5 + 0.25 * Math.sqrt(link.stands_for - 1), 4);
-  const faded = link.state === "stale" ? " faded" : "";
-  return svg(
-    "g",
-    { class: `link ${colour}${faded}`, "data-client": link.client, "data-target": link.target },
-    svg("path", { class: "grip", d: path }),
-    svg("path", { class: `line-${link.line}`, d: path, "stroke-width": width.toFixed(2) }),
-    link.relation === "behind" ? null : head(link),
-  );
+/** Return all lines and heads, those that look alike as one: a browser takes as long for a path of one as of a hundred. */
+function lines(links, hues) {
+  const paths = new Map();
+  const add = (d, kind, link, width, near) => {
+    const look = `${kind} ${hues.get(link.client)}${link.state === "stale" ? " faded" : ""}`;
+    const key = `${look} ${width} ${near}`;
+    if (!paths.has(key)) paths.set(key, { class: look, "stroke-width": width, d: [] });
+    paths.get(key).d.push(d);
+  };
+  // Solid lines last: what was seen is not covered by what is likely.
+  for (const isSeen of [false, true]) {
+    for (const link of links) {
+      if ((link.line === "solid") !== isSeen) continue;
+      add(curve(link), `line-${link.line}`, link, widthOf(link), link.client);
+      if (link.relation !== "behind") add(head(link), "head", link, null, "");
+    }
+  }
+  return [...paths.values()].map((path) => svg("path", { ...path, d: path.d.join("") }));
+}
+
+/** In halves of a pixel: the more widths there are, the fewer lines look alike. */
+function widthOf(link) {
+  return link.relation === "behind" ? 1 : Math.min(1.5 + Math.round(Math.sqrt(link.stands_for - 1) / 2) / 2, 4);
+}
+
+function grip(link, colour) {
+  return svg("path", { class: `link ${colour}`, "data-client": link.client, "data-target": link.target, d: curve(link) });
+}
+
+function curve({ path: [x, y, ...curves] }) {
+  return `M${x} ${y}C${curves.join(" ")}`;
 }
 
 function head({ tip: [x, y], path }) {
   const [endX, endY] = path.slice(-2);
   const [backX, backY] = [endX + (endX - x) * 0.2, endY + (endY - y) * 0.2];
   const [sideX, sideY] = backX === x ? [3.6, 0] : [0, 3.6];
-  const corners = `L${backX - sideX} ${backY - sideY}L${backX + sideX} ${backY + sideY}z`;
-  return svg("path", { class: "head", d: `M${x} ${y}${corners}` });
+  return `M${x} ${y}L${backX - sideX} ${backY - sideY}L${backX + sideX} ${backY + sideY}z`;
 }
 
 function box(node) {
@@ -126,8 +164,7 @@ function box(node) {
   return svg(
     "g",
     { class: `node ${hue(node)}${isPill ? " pill" : ""}`, "data-id": node.id, role: "button", tabindex: -1, "aria-label": said },
-    svg("title", {}, said),
-    svg("rect", { x, y, width, height, rx: isPill ? height / 2 : 8 }),
+    svg("rect", { class: "box", x, y, width, height, rx: isPill ? height / 2 : 8 }),
     isPill ? null : svg("rect", { class: "stripe", x: x + 5, y: y + 9, width: 3.5, height: height - 18, rx: 1.75 }),
     isName ? globe(x + 17, middle) : null,
     isName

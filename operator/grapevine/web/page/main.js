@@ -1,7 +1,7 @@
 /** Joins the parts: state ↔ address, state → questions → what is shown. Nothing else changes what is shown. */
 
 import { Problem, address, ask, listen, written } from "./api.js";
-import { draw, linkOf, mark, nearest, nodeOf } from "./drawing.js";
+import { draw, grasp, linkOf, mark, nearest, nodeOf } from "./drawing.js";
 import { listDifference, markDifference } from "./difference.js";
 import { explainEmpty } from "./empty.js";
 import { Menus } from "./menus.js";
@@ -76,11 +76,13 @@ async function show(isOther) {
     rest.catch(() => {}); // it is heard of below, after the map
     choices = found.choices;
     showGraph(found, isOther);
-    menus.show(state, choices, state.focus && words(refOf(state.focus)));
     await painted();
+    if (mine !== turn) return;
+    grasp(drawn, found);
+    menus.show(state, choices, state.focus && words(refOf(state.focus)));
     const [edges, difference] = await rest;
     if (mine !== turn) return;
-    markDifference(drawn, difference);
+    markDifference(drawn, found, difference);
     listDifference(byId("difference"), difference, choose);
     table.show({ ...edges, ...pick("sort", "node", "to") });
     say("");
@@ -112,7 +114,7 @@ function showGraph(found, isOther) {
   }
   if (isOther) viewport.text = state.view;
   viewport.show(found);
-  mark(drawn, state.node, state.to);
+  mark(drawn, found, state.node, state.to);
   document.title = state.node ? `${words(refOf(state.node))} – Grapevine` : "Grapevine";
 }
 

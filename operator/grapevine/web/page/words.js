@@ -66,7 +66,7 @@ export function counts(graph) {
   return [...parts.filter(Boolean), ...graph.notes].join(" · ");
 }
 
-const pen = document.createElement("canvas").getContext("2d");
+const pens = new Map();
 const known = new Map();
 
 /** Return text cut in its middle where it is wider than `width` pixels: what tells names apart is at their ends. */
@@ -79,8 +79,14 @@ export function fitted(text, size, width, weight = 400) {
   return known.get(key);
 }
 
+/** Return what measures text in a font: one for each, for to change a pen's font takes longer than to measure. */
+function penOf(font) {
+  if (!pens.has(font)) pens.set(font, Object.assign(document.createElement("canvas").getContext("2d"), { font }));
+  return pens.get(font);
+}
+
 function cut(letters, font, width) {
-  pen.font = font;
+  const pen = penOf(font);
   const short = (kept) => {
     const front = Math.ceil(kept / 2);
     return `${letters.slice(0, front).join("")}…${letters.slice(letters.length - (kept - front)).join("")}`;
