@@ -11,6 +11,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 ARGS ?=
+# Of `make test`: processes that share the tests, a file each; 0 for one that shows what a debugger needs.
+JOBS ?= 2
 
 SHOP := tests/data/shop
 DEMO_OUT ?= out/demo
@@ -100,8 +102,8 @@ demo: $(VENV)/.runtime ## Map the recorded shop from its capture: no cluster, no
 	@$(BIN)/grapevine run --pcap $(SHOP)/capture.pcap --cluster $(SHOP)/cluster.json --pod-events $(SHOP)/pod-events.jsonl --out $(DEMO_OUT) $(ARGS)
 
 .PHONY: test
-test: init control-plane coredns helm axe $(VENV)/.collector ## Run every test, on a real etcd, kube-apiserver and CoreDNS (ARGS="-k name" for some)
-	@GRAPEVINE_REQUIRE_CONTROL_PLANE=1 $(BIN)/python -m pytest $(ARGS)
+test: init control-plane coredns helm axe $(VENV)/.collector ## Run every test, on a real etcd, kube-apiserver and CoreDNS (ARGS="-k name" for some; JOBS=0: one after the other)
+	@GRAPEVINE_REQUIRE_CONTROL_PLANE=1 $(BIN)/python -m pytest --numprocesses $(JOBS) --dist loadfile --no-loadscope-reorder $(ARGS)
 
 .PHONY: test-unit
 test-unit: init ## Run the tests that need no control plane, no root and no network

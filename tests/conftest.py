@@ -18,6 +18,16 @@ settings.register_profile("grapevine", deadline=None)
 settings.load_profile("grapevine")
 
 
+LONG = ("test_shop.py", "test_chaos.py")
+"""What takes minutes: begun first, so that with several workers none is waited for at the end."""
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put the long ones before the others, which are in random order."""
+    items.sort(key=lambda item: item.path.name not in LONG)
+
+
 @pytest.fixture(scope="session")
 def control_plane_binaries() -> Binaries:
     """The built etcd, kube-apiserver and kubectl; skips the test where there are none."""

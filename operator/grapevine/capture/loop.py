@@ -37,6 +37,8 @@ TICK_S: Final = 0.25
 """How often time passes for held responses and windows while no packet comes."""
 PACKET_TICK_S: Final = 0.6
 """The same of the ring, longer than a packet waits in it: so a busy node wakes us up with packets alone."""
+REST_S: Final = 0.02
+"""What a DNS server tells one by one is left to gather for as long: to wake up for each costs more than to take it."""
 QUIET_S: Final = 1.0
 """Silence on stdin after which what is held is sent: there packets are the only clock."""
 POLL_S: Final = 0.1
@@ -151,7 +153,7 @@ def _run_dnstap(settings: CaptureSettings, address: "ListenAddress", stop: StopS
         sender, thread = stack.enter_context(_sending(settings, batcher, stop))
         watchdog = stack.enter_context(Watchdog(settings.watchdog_s, thread.is_stalled))
         take = _each(source.read, told.tap)
-        for _ in _listen(source, take, told, stop, TICK_S, lambda: told.advance(_now_ms()), watchdog):
+        for _ in _listen(source, take, told, stop, TICK_S, lambda: told.advance(_now_ms()), watchdog, rest_s=REST_S):
             since_ms = source.hearing_since_ms
             batcher.hearing = Hearing(("dnstap",), since_ms) if since_ms is not None else Hearing((), 0)
             for cut in told.take():
@@ -195,7 +197,7 @@ def _run_log(settings: CaptureSettings, log: "LogSettings", stop: StopSignal) ->
                     told.line(line, resolver, now_ms)
             return lines is not None
 
-        for _ in _listen(source, take, told, stop, TICK_S, lambda: told.advance(_now_ms()), watchdog):
+        for _ in _listen(source, take, told, stop, TICK_S, lambda: told.advance(_now_ms()), watchdog, rest_s=REST_S):
             if follower:
                 since_ms = follower.hearing_since_ms
                 batcher.hearing = Hearing(("log",), since_ms) if since_ms is not None else Hearing((), 0)
@@ -300,10 +302,12 @@ def _listen(
     tick_s: float,
     tick: Callable[[], None],
     watchdog: Watchdog | None = None,
+    *,
+    rest_s: float = 0.0,
 ) -> Iterator[None]:
     """Call `take` whenever the source has something, until it returns False or a signal comes; `tick` in between.
 
-    Yields whenever windows may have been cut.
+    Once the source has nothing more it is left alone for `rest_s`. Yields whenever windows may have been cut.
     """
     idle_s = watchdog.period_s if watchdog else None
     with selectors.PollSelector() as selector:
@@ -314,13 +318,19 @@ def _listen(
             ready = selector.select(idle_s if intake.is_idle() else tick_s)
             if watchdog:
                 watchdog.beat(time.monotonic())
-            if not any(key.fileobj is source for key, _ in ready):
+            if not _has(ready, source):
                 tick()
             elif not take():
                 break
+            elif rest_s and not _has(selector.select(0), source):
+                stop.wait(rest_s)
             yield
     intake.flush()
     yield
+
+
+def _has(ready: Sequence[tuple[selectors.SelectorKey, int]], source: Readable) -> bool:
+    return any(key.fileobj is source for key, _ in ready)
 
 
 def _wait_for_room(settings: CaptureSettings, sender: Sender, stop: StopSignal) -> bool:

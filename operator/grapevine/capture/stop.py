@@ -1,6 +1,7 @@
 """The wish to end, from a signal or another thread, as something the loop can wait for."""
 
 import os
+import select
 import signal
 from types import FrameType, TracebackType
 from typing import Final
@@ -31,6 +32,10 @@ class StopSignal:
         if not self.is_set:
             self.is_set = True
             os.write(self._write_end, b"x")
+
+    def wait(self, timeout_s: float) -> None:
+        """Wait until this is set, or for as long."""
+        select.select([self._read_end], [], [], timeout_s)
 
     def __enter__(self) -> "StopSignal":
         # A handler runs between two bytecodes: for a signal just before we begin to wait that would be after the wait.

@@ -15,8 +15,10 @@ from tests.support.eventually import eventually
 from tests.support.fake_operator import FakeOperator
 
 from grapevine.capture.blocks import PADDING
+from grapevine.capture.loop import REST_S
 from grapevine.capture.replay import read_batches
 from grapevine.capture.sources.ring import Sink
+from grapevine.capture.stop import StopSignal
 from grapevine.cli.main import main
 
 SHOP = str(Path(__file__).parents[2] / "data" / "shop" / "capture.pcap")
@@ -197,6 +199,30 @@ def test_reports_what_a_dns_server_tells_and_ends_with_sigterm(
     assert (heard.client_ip, heard.qname, heard.transport) == (p.CLIENT, "www.example.com", "tcp")
     assert (heard.source, batch.header.hearing.sources, batch.header.host_ips) == ("dnstap", ("dnstap",), ())
     assert not path.exists()
+
+
+def test_what_is_told_line_by_line_is_left_to_gather(
+    operator: FakeOperator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = '[INFO] 10.244.0.5:40001 - {} "A IN www.example.com. udp 62 false 1232" NOERROR qr,aa,rd 122 0.001s\n'
+    lines = [text.format(number).encode() for number in range(21)]
+    path, rests = tmp_path / "log", []
+    os.mkfifo(path)
+    pipe = os.open(path, os.O_RDWR)
+
+    def wait(stop: StopSignal, timeout_s: float) -> None:
+        rests.append(timeout_s)
+        if len(rests) == 3:
+            os.close(pipe)  # the end of the log
+        else:
+            os.write(pipe, b"".join(lines[:10] if len(rests) == 1 else lines[10:20]))
+
+    monkeypatch.setattr(StopSignal, "wait", wait)
+    os.write(pipe, lines[20])
+    assert main(["capture", "--source", "log", "--operator", operator.url, "--file", str(path)]) == 0
+
+    assert 3 * [REST_S] == rests
+    assert sum(o.count for batch in operator.batches for o in batch.observations) == 21
 
 
 def test_takes_a_file_as_stdin(operator: FakeOperator, start: Start) -> None:

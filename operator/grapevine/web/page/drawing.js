@@ -10,6 +10,8 @@ const LEFT = 16;
 const RIGHT = 14;
 /** Links up to which a browser keeps up with a person who zooms, dashes and all. */
 const MANY = 500;
+/** Lines of one path. */
+const MOST_IN_ONE = 4;
 
 /** Put a graph into an element in place of what was there: all that is seen. `grasp` adds what can be pointed to. */
 export function draw(into, graph) {
@@ -111,12 +113,13 @@ function title(island, colour) {
   return svg("text", { ...said, "data-namespace": namespace, role: "button", "aria-label": label }, text);
 }
 
-/** Return all lines and heads, those that look alike as one: a browser takes as long for a path of one as of a hundred. */
+/** Return all lines and heads, a client's that look alike as one: a browser takes longer to place a path than to draw
+ * it, but draws all of it wherever it sees a part. */
 function lines(links, hues) {
   const paths = new Map();
-  const add = (d, kind, link, width, near) => {
+  const add = (link, kind, d, width) => {
     const look = `${kind} ${hues.get(link.client)}${link.state === "stale" ? " faded" : ""}`;
-    const key = `${look} ${width} ${near}`;
+    const key = `${look} ${width} ${link.client}`;
     if (!paths.has(key)) paths.set(key, { class: look, "stroke-width": width, d: [] });
     paths.get(key).d.push(d);
   };
@@ -124,11 +127,15 @@ function lines(links, hues) {
   for (const isSeen of [false, true]) {
     for (const link of links) {
       if ((link.line === "solid") !== isSeen) continue;
-      add(curve(link), `line-${link.line}`, link, widthOf(link), link.client);
-      if (link.relation !== "behind") add(head(link), "head", link, null, "");
+      add(link, `line-${link.line}`, curve(link), widthOf(link));
+      if (link.relation !== "behind") add(link, "head", head(link), null);
     }
   }
-  return [...paths.values()].map((path) => svg("path", { ...path, d: path.d.join("") }));
+  return [...paths.values()].flatMap(({ d, ...look }) => inParts(d).map((part) => svg("path", { ...look, d: part.join("") })));
+}
+
+function inParts(all) {
+  return Array.from({ length: Math.ceil(all.length / MOST_IN_ONE) }, (_, at) => all.slice(at * MOST_IN_ONE, (at + 1) * MOST_IN_ONE));
 }
 
 /** In halves of a pixel: the more widths there are, the fewer lines look alike. */
