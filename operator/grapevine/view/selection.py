@@ -202,8 +202,7 @@ def _conditions(part: Part) -> Iterator[Callable[[Link], bool]]:
 
 
 def _is_found(text: str, link: Link) -> bool:
-    ends = (ref.words.lower() for ref in (link.client, link.target))
-    return any(text in each for each in (*ends, *link.names))
+    return any(text in each.lower() for each in (link.client.words, link.target.words, *link.names))
 
 
 def _calls(links: Iterable[Link]) -> list[Link]:

@@ -12,7 +12,7 @@ from grapevine.view.servicemap import NAMESPACE, Node, NodeRef
 
 SHOP = a_map(
     call("front/web", "orders/cart", "connection", "dns", confidence=95),
-    call("front/web", "cdn.example.net"),
+    replace(call("front/web", "cdn.example.net"), names=("Assets.CDN.example.net",)),
     call("orders/cart", "orders/redis", "connection", confidence=90),
     replace(call("orders/cart", "pay/Service/pay", state="stale"), last_ms=10),
     behind("pay/pay", "pay/v1"),
@@ -40,6 +40,7 @@ def part(**fields: object) -> set[str]:
         (part(outside_only=True), ["front/web → cdn.example.net", "pay/v1 → bank.example.com"]),
         (part(search="REDIS"), ["orders/cart → orders/redis"]),
         (part(search="example.com"), ["pay/v1 → bank.example.com"]),
+        (part(search="assets.cdn"), ["front/web → cdn.example.net"]),
         (part(since_ms=11, namespaces=("pay",)), ["pay/v1 → bank.example.com"]),
         (part(focus=named("redis.orders")), ["orders/cart → orders/redis"]),
         (
