@@ -1,7 +1,8 @@
 """Fixtures for every suite."""
 
+import fcntl
 import itertools
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 
 import pytest
@@ -26,6 +27,19 @@ LONG = ("test_shop.py", "test_chaos.py")
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Put the long ones before the others, which are in random order."""
     items.sort(key=lambda item: item.path.name not in LONG)
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
+    """Let a browser's test and one that makes network interfaces wait for each other, in whatever process they are.
+
+    A browser gives up what it is loading when an interface comes or goes (ERR_NETWORK_CHANGED).
+    """
+    if not item.get_closest_marker("root") and "page" not in getattr(item, "fixturenames", ()):
+        return (yield)
+    with Path(__file__).open() as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        return (yield)
 
 
 @pytest.fixture(scope="session")

@@ -100,22 +100,24 @@ async function show(isOther) {
   }
 }
 
-let before = "";
-
 function showGraph(found, isOther) {
-  const said = JSON.stringify([found.nodes, found.links]);
+  const isDrawn = drawn.hasChildNodes() && isAlike(graph, found);
   const focused = drawn.contains(document.activeElement) ? document.activeElement.dataset.id : null;
   graph = found;
   byId("counts").textContent = counts(found);
-  if (said !== before) {
+  if (!isDrawn) {
     draw(drawn, found);
-    before = said;
     if (focused) elementOf(focused)?.focus({ preventScroll: true });
   }
   if (isOther) viewport.text = state.view;
   viewport.show(found);
   mark(drawn, found, state.node, state.to);
   document.title = state.node ? `${words(refOf(state.node))} – Grapevine` : "Grapevine";
+}
+
+function isAlike(one, other) {
+  // Numbers first: to write out a large map takes as long as to place its names.
+  return one.nodes.length === other.nodes.length && one.links.length === other.links.length && JSON.stringify([one.nodes, one.links]) === JSON.stringify([other.nodes, other.links]);
 }
 
 /** Let what was drawn be seen before more is done. */
