@@ -253,6 +253,10 @@ async def test_a_change_is_shown_without_being_asked_for(shown: FixedMap, url: s
     seen = {row[1]: row[2] for row in await rows(page)}
     assert {"orders/cart": "connection seen", "pay/pay": "looked up only"} == seen
     assert await lines(page) == {"line-solid", "line-dashed"}
+    await page.run("document.getElementById('drawn').classList.add('many', 'far')")
+    shade = "getComputedStyle(document.querySelector('.lines > .line-{}')).strokeOpacity"
+    shades = [await page.run(shade.format(kind)) for kind in ("solid", "dashed")]
+    assert ["0.85", "0.45"] == shades, "from afar what was looked up only is pale, and it alone"
 
 
 async def test_each_choice_leaves_what_it_says(shown: FixedMap, url: str, page: Page) -> None:

@@ -38,7 +38,8 @@ TICK_S: Final = 0.25
 PACKET_TICK_S: Final = 0.6
 """The same of the ring, longer than a packet waits in it: so a busy node wakes us up with packets alone."""
 REST_S: Final = 0.02
-"""What a DNS server tells one by one is left to gather for as long: to wake up for each costs more than to take it."""
+"""What a DNS server tells one by one is left to gather for as long: waking up for each was a third of the cost of
+dnstap at 2,000 responses a second, and two thirds of a log's."""
 QUIET_S: Final = 1.0
 """Silence on stdin after which what is held is sent: there packets are the only clock."""
 POLL_S: Final = 0.1

@@ -20,7 +20,7 @@ def booked_lookups(clients: Mapping[WorkloadRef, Client], tally: GraphTally) -> 
         for sighting in client.sightings.values():
             if sighting.lookups is not None:
                 target, count = sighting.target, sighting.lookups.count
-                # Names first: to compare two references takes ten times as long, and this is done for every destination
+                # Names first: most differ by them; whole references at each destination take twice as long
                 if isinstance(target, WorkloadTarget) and target.workload.name == ref.name and target.workload == ref:
                     itself += count
                 else:

@@ -148,6 +148,7 @@ class _Obstacles:
         self._buckets: dict[int, list[tuple[float, float, float, float, float, Box]]] = {}
         """By where they begin: left side, middle, right side, and from where to where a line would be too near."""
         self._overlapping: dict[int, list[Box]] = {}
+        """By every place they reach into: what stands above and below a node may begin beside it."""
         self._lanes: dict[tuple[float, float], int] = {}
         self._open: dict[tuple[float, float], list[tuple[float, float]]] = {}
         for box in boxes:

@@ -10,7 +10,7 @@ const LEFT = 16;
 const RIGHT = 14;
 /** Links up to which a browser keeps up with a person who zooms, dashes and all. */
 const MANY = 500;
-/** Lines of one path. */
+/** Lines of one path; with more a person who begins to drag a large map waits (docs/decisions/026-page.md). */
 const MOST_IN_ONE = 4;
 
 /** Put a graph into an element in place of what was there: all that is seen. `grasp` adds what can be pointed to. */
@@ -113,8 +113,7 @@ function title(island, colour) {
   return svg("text", { ...said, "data-namespace": namespace, role: "button", "aria-label": label }, text);
 }
 
-/** Return all lines and heads, a client's that look alike as one: a browser takes longer to place a path than to draw
- * it, but draws all of it wherever it sees a part. */
+/** Return all lines and heads, a few of a client's that look alike as one path: fewer elements are seen sooner. */
 function lines(links, hues) {
   const paths = new Map();
   const add = (link, kind, d, width) => {

@@ -79,7 +79,7 @@ export function fitted(text, size, width, weight = 400) {
   return known.get(key);
 }
 
-/** Return what measures text in a font: one for each, for to change a pen's font takes longer than to measure. */
+/** Return what measures text in a font; one for each, as names and kinds take turns. */
 function penOf(font) {
   if (!pens.has(font)) pens.set(font, Object.assign(document.createElement("canvas").getContext("2d"), { font }));
   return pens.get(font);
