@@ -3,6 +3,7 @@
 What the browser showed is kept as pictures in `out/page/`, to be looked at.
 """
 
+import asyncio
 import json
 import time
 from collections.abc import AsyncIterator, Iterator
@@ -13,7 +14,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 from bench.layout import random_map
 from tests.support.axe import violations
-from tests.support.browser import Page, browsing
+from tests.support.browser import TIMEOUT_S, Page, browsing
 from tests.support.maps import HOSTILE, a_map, call, ref
 from tests.support.processes import Operator
 from tests.support.web import FixedMap, NoViews, an_api, served
@@ -21,6 +22,7 @@ from tests.support.web import FixedMap, NoViews, an_api, served
 from grapevine.model.finding import Finding, Level
 from grapevine.view.servicemap import DOMAIN, Link, NodeRef
 from grapevine.web.api import Views
+from grapevine.web.changes import ChangeStreams
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(300)]
 
@@ -60,6 +62,14 @@ async def drawn(page: Page, url: str, *, of: str = "") -> None:
     """Open the page, and wait until it has drawn something."""
     await page.open(url + of)
     await page.until("document.querySelector('.node') && !document.body.ariaBusy")
+
+
+async def until_listening(streams: ChangeStreams, shown: FixedMap, number: int) -> None:
+    """Wait until so many streams are open, with changes: who has gone is noticed when something is written."""
+    async with asyncio.timeout(TIMEOUT_S):
+        while streams.listening != number:
+            shown.changes += 1
+            await asyncio.sleep(0.2)
 
 
 async def nodes(page: Page) -> set[str]:
@@ -257,6 +267,25 @@ async def test_a_change_is_shown_without_being_asked_for(shown: FixedMap, url: s
     shade = "getComputedStyle(document.querySelector('.lines > .line-{}')).strokeOpacity"
     shades = [await page.run(shade.format(kind)) for kind in ("solid", "dashed")]
     assert ["0.85", "0.45"] == shades, "from afar what was looked up only is pale, and it alone"
+
+
+async def test_a_page_that_nobody_sees_does_not_listen(shown: FixedMap, page: Page) -> None:
+    streams = ChangeStreams(shown, "i1")
+    shown.put(a_map(call("front/web", "orders/cart")))
+    with served(lambda: an_api(NoViews(), maps=shown, changes=streams)) as url:
+        for number in range(8):  # a browser keeps pages to go back to, and has six connections
+            await drawn(page, url, of=f"/?compare={number + 1}h")
+            await page.until("document.getElementById('live').innerText == 'live'")
+        await until_listening(streams, shown, 1)
+
+        await page.run("Object.defineProperty(document, 'hidden', { get: () => window.isAway, configurable: true })")
+        turn = "document.dispatchEvent(new Event('visibilitychange'))"
+        await page.run(f"window.isAway = true, {turn}")
+        await until_listening(streams, shown, 0)
+        shown.put(a_map(call("front/web", "orders/cart"), call("orders/cart", "pay/pay")))
+        await page.run(f"window.isAway = false, {turn}")
+        await page.until("document.querySelectorAll('.node').length == 3")
+        await until_listening(streams, shown, 1)
 
 
 async def test_each_choice_leaves_what_it_says(shown: FixedMap, url: str, page: Page) -> None:

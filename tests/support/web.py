@@ -57,12 +57,13 @@ def an_api(
     *,
     answers: NewsAnswers | None = None,
     maps: FixedMap | None = None,
+    changes: ChangeStreams | None = None,
     elsewhere: Callable[[], str | None] = lambda: None,
 ) -> ApiServer:
     """Return the API, not started."""
     shown = maps or FixedMap()
     news = answers or NewsAnswers(Newsroom(lambda: 0), "i1")
-    return ApiServer(views, news, GraphAnswers(shown), ChangeStreams(shown, "i1"), elsewhere)
+    return ApiServer(views, news, GraphAnswers(shown), changes or ChangeStreams(shown, "i1"), elsewhere)
 
 
 @contextmanager

@@ -36,8 +36,10 @@ class ApiServer:
         self.asked.append((token, audience))
         self.at_once += 1
         self.most_at_once = max(self.most_at_once, self.at_once)
-        await self.gate.wait()
-        self.at_once -= 1
+        try:
+            await self.gate.wait()
+        finally:  # also of one that is given up
+            self.at_once -= 1
         if self.is_away:
             raise RetryableError("unreachable")
         return self.reviews.get(token, TokenReview(None, reason="invalid"))

@@ -20,7 +20,7 @@ Serve = Callable[[Handler], Awaitable[str]]
 NAME = ObjectName("grapevine-system", "grapevine-operator")
 ME = Replica("operator-a", "uid-a", "10.244.0.7:8443")
 OTHER = Replica("operator-b", "uid-b", "10.244.0.8:8443")
-QUICK = Timing(duration_s=1.2, renew_deadline_s=0.8, retry_s=0.02)
+QUICK = Timing(duration_s=12, renew_deadline_s=8, retry_s=0.02)
 
 
 class Server:

@@ -1,6 +1,8 @@
 /** Questions to the operator. Its answers have ETags: a browser asks again by them by itself. */
 
 const TIMEOUT_MS = 30_000;
+/** Until a stream that the operator refused is asked for again. */
+const AGAIN_MS = 5_000;
 
 /** The page's address, whose query is what is shown. */
 export const address = { read: () => location.search, of: (query) => `?${query}` };
@@ -35,19 +37,32 @@ export async function ask(path, query) {
   return JSON.parse(await askText(path, query));
 }
 
-/** Call back with whether the operator is heard, and whenever its map is another. */
+/** Call back with whether the operator is heard, and whenever its map is another. A page that nobody sees hears nothing:
+ * a browser has six connections to a server, for all its tabs and for the pages that Back would show. */
 export function listen(onHeard, onChange) {
-  const stream = new EventSource("api/v1/changes");
+  let stream = null;
+  let again = 0;
   let last = null;
-  stream.addEventListener("open", () => onHeard(true));
-  stream.addEventListener("error", () => {
-    onHeard(false);
-    if (stream.readyState === EventSource.CLOSED) setTimeout(() => listen(onHeard, onChange), 5_000);
-  });
-  stream.addEventListener("change", (event) => {
-    if (event.lastEventId !== last) onChange();
-    last = event.lastEventId;
-  });
+  const open = () => {
+    stream = new EventSource("api/v1/changes");
+    stream.addEventListener("open", () => onHeard(true));
+    stream.addEventListener("error", () => {
+      onHeard(false);
+      if (stream.readyState === EventSource.CLOSED) again = setTimeout(open, AGAIN_MS);
+    });
+    stream.addEventListener("change", (event) => {
+      if (event.lastEventId !== last) onChange();
+      last = event.lastEventId;
+    });
+  };
+  const close = () => {
+    clearTimeout(again);
+    stream?.close();
+    stream = null;
+  };
+  const follow = () => (document.hidden ? close() : (stream ?? open()));
+  document.addEventListener("visibilitychange", follow);
+  follow();
 }
 
 function reason(text) {
