@@ -27,6 +27,10 @@ class FixedMap:
         self._map = found
         self.changes += 1
 
+    async def look(self) -> int:
+        """Return the number of the map that is shown."""
+        return self.changes
+
     async def current(self) -> ServiceMap:
         """Return the map."""
         return self._map

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,11 +40,15 @@ RULES = (
 
 def rule_of(evidence: Iterable[str]) -> Rule | None:
     """Return the rule that counts; None where no kind of evidence is known."""
-    kinds = set(evidence)
-    return next((rule for rule in RULES if kinds.issuperset(rule.evidence)), None)
+    return _rule_of(frozenset(evidence))
 
 
 def confidence(evidence: Iterable[str]) -> int:
     """Return percent; 0 where no kind of evidence is known."""
     rule = rule_of(evidence)
     return rule.percent if rule else 0
+
+
+@lru_cache(maxsize=64)  # a map asks for each of its calls; the kinds of a status may be anything
+def _rule_of(kinds: frozenset[str]) -> Rule | None:
+    return next((rule for rule in RULES if kinds.issuperset(rule.evidence)), None)

@@ -152,9 +152,11 @@ def join_namespaces(found: ServiceMap) -> ServiceMap:
 
 def drawable(found: ServiceMap, most: int = MAX_NODES, most_outside: int = MAX_OUTSIDE) -> ServiceMap:
     """Return the map as it can be drawn: above `most_outside` names outside as one, above `most` nodes by namespace."""
-    grouped = join_outside(found, most_outside)
-    is_readable = len(grouped.nodes) <= most and len(grouped.links) <= MAX_LINKS
-    return grouped if is_readable else join_namespaces(found)
+    if sum(not node.ref.is_outside for node in found.nodes) <= most:
+        grouped = join_outside(found, most_outside)
+        if len(grouped.nodes) <= most and len(grouped.links) <= MAX_LINKS:
+            return grouped
+    return join_namespaces(found)
 
 
 def _joined(found: ServiceMap, meant: Callable[[NodeRef], NodeRef], notes: Iterable[str]) -> ServiceMap:

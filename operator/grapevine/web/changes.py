@@ -68,9 +68,9 @@ class ChangeStreams:
 
     async def _send(self, response: web.StreamResponse) -> None:
         told = None
+        changes = self._maps.changes
         quiet_s = lived_s = 0.0
         while lived_s < LIFE_S and not self._closing.is_set():
-            changes = self._maps.changes
             if changes != told:
                 told, quiet_s = changes, 0.0
                 text = f"event: change\nid: {self._instance}-{changes}\ndata: {changes}\n\n"
@@ -84,3 +84,4 @@ class ChangeStreams:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(LOOK_S):
                     await self._closing.wait()
+            changes = await self._maps.look()

@@ -58,7 +58,10 @@ class Maps(Protocol):
 
     @property
     def changes(self) -> int:
-        """A number that grows with each change of what the map says."""
+        """A number of what `current` answers now, which grows with each change of what the map says."""
+
+    async def look(self) -> int:
+        """Have `current` answer with what is new, and return the number of it."""
 
     async def current(self) -> ServiceMap:
         """Return the whole map."""
