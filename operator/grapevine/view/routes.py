@@ -1,7 +1,7 @@
 """The line of each link between two placed nodes: ends spread along the nodes' sides, nodes in between not crossed."""
 
 import math
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -24,8 +24,8 @@ _CLEAR = 8.0
 _LANE = 4.0
 _LANES = 3
 """Links that pass a node at one side beside each other, LANE apart; more share a lane."""
-_BUCKET = 100.0
 _ROUNDS = 4
+_MAX_BEND = 240.0
 
 Point = tuple[float, float]
 RIGHT, LEFT, BOTTOM, TOP = (1, 0), (-1, 0), (0, 1), (0, -1)
@@ -93,44 +93,46 @@ def _port(box: Box, side: Side, index: int, number: int) -> Point:
     step = min(_MAX_SPREAD if side[0] else 2 * _MAX_SPREAD, length / max(number - 1, 1))
     shift = (index - (number - 1) / 2) * step
     if side[0]:
-        return (box.right if side == RIGHT else box.x), box.middle + shift
-    return box.x + box.width / 2 + shift, (box.bottom if side == BOTTOM else box.y)
+        return (box.right if side == RIGHT else box.x), round(box.middle + shift, 1)
+    return round(box.x + box.width / 2 + shift, 1), (box.bottom if side == BOTTOM else box.y)
 
 
 def _route(start: Point, tip: Point, leaves: Side, enters: Side, head: float, obstacles: "_Obstacles") -> Route:
-    start, tip = _rounded(start), _rounded(tip)
-    end = _rounded((tip[0] + enters[0] * head, tip[1] + enters[1] * head))
+    end = (tip[0] + enters[0] * head, tip[1] + enters[1] * head)
     if leaves == enters:  # one above the other, around the right
-        bend = 30.0 + 0.08 * abs(end[1] - start[1])
-        return Route(start, ((_rounded((start[0] + bend, start[1])), _rounded((end[0] + bend, end[1])), end),), tip)
+        bend = round(30.0 + 0.08 * abs(end[1] - start[1]))
+        return Route(start, (((start[0] + bend, start[1]), (end[0] + bend, end[1]), end),), tip)
     if leaves[1]:
-        bend = max(14.0, abs(end[1] - start[1]) / 2)
-        first = _rounded((start[0], start[1] + leaves[1] * bend))
-        return Route(start, ((first, _rounded((end[0], end[1] + enters[1] * bend)), end),), tip)
-    points = [start, *map(_rounded, _around(start, end, leaves[0], obstacles)), end]
+        bend = round(max(14.0, abs(end[1] - start[1]) / 2))
+        first = (start[0], start[1] + leaves[1] * bend)
+        return Route(start, ((first, (end[0], end[1] + enters[1] * bend), end),), tip)
+    points = [start, *_around(start, end, leaves[0], obstacles), end]
     return Route(start, tuple(_span(one, other) for one, other in pairwise(points)), tip)
 
 
 def _span(one: Point, other: Point) -> tuple[Point, Point, Point]:
     """Return a curve that begins and ends level."""
     bend = (other[0] - one[0]) / 2
-    bend = math.copysign(min(abs(bend), 240.0), bend)
-    return (round(one[0] + bend, 1), one[1]), (round(other[0] - bend, 1), other[1]), other
+    if abs(bend) > _MAX_BEND:
+        bend = math.copysign(_MAX_BEND, bend)
+    return (one[0] + bend, one[1]), (other[0] - bend, other[1]), other
 
 
 def _around(start: Point, end: Point, direction: int, obstacles: "_Obstacles") -> list[Point]:
     """Return points that lead a line past the nodes in its way, in its direction."""
     line = [start, end]
-    clear = 0  # as many spans from the start touch nothing, and are not looked at again
+    is_clear = [False]  # of each span, whether it is known to touch nothing
+    at = 0
     for _ in range(_ROUNDS):
-        while (box := obstacles.first(line[clear], line[clear + 1], direction)) is None:
-            clear += 1
-            if clear == len(line) - 1:
+        while is_clear[at] or (box := obstacles.first(line[at], line[at + 1], direction)) is None:
+            at += 1
+            if at == len(is_clear):
                 return line[1:-1]
-        middle_y = _height(line[clear], line[clear + 1], box.x + box.width / 2)
+        middle_y = _height(line[at], line[at + 1], box.x + box.width / 2)
         y = obstacles.free(box, middle_y)
         near, far = (box.x, box.right) if direction > 0 else (box.right, box.x)
-        line[clear + 1 : clear + 1] = [(near - direction * 2, y), (far + direction * 2, y)]
+        line[at + 1 : at + 1] = [(near - direction * 2, y), (far + direction * 2, y)]
+        is_clear[at : at + 1] = [False, True, False]
     return line[1:-1]
 
 
@@ -141,44 +143,49 @@ def _height(one: Point, other: Point, x: float) -> float:
     return one[1] + (other[1] - one[1]) * share * share * (3 - 2 * share)
 
 
+class _Column:
+    """Nodes that stand exactly one above the other, from top to bottom."""
+
+    def __init__(self, boxes: list[Box]) -> None:
+        self.boxes = sorted(boxes, key=lambda box: box.y)
+        self.left, self.right = self.boxes[0].x, self.boxes[0].right
+        self.middle = (self.left + self.right) / 2
+        self.lows = [box.y - _CLEAR + 1 for box in self.boxes]
+        """From where on a line would be too near."""
+        self.highs = [box.bottom + _CLEAR - 1 for box in self.boxes]
+
+    def touched(self, one: Point, other: Point) -> Box | None:
+        """Return a node that the curve between two points, left and right of all of them, would touch, or nearly."""
+        top, bottom = (one[1], other[1]) if one[1] < other[1] else (other[1], one[1])
+        if bisect_right(self.highs, top) >= bisect_left(self.lows, bottom):
+            return None
+        for x in (self.left, self.middle, self.right):
+            y = _height(one, other, x)
+            at = bisect_left(self.lows, y) - 1
+            if at >= 0 and y < self.highs[at]:
+                return self.boxes[at]
+        return None
+
+
 class _Obstacles:
     """Nodes by where they are from left to right."""
 
     def __init__(self, boxes: Iterable[Box]) -> None:
-        self._buckets: dict[int, list[tuple[float, float, float, float, float, Box]]] = {}
-        """By where they begin: left side, middle, right side, and from where to where a line would be too near."""
-        self._overlapping: dict[int, list[Box]] = {}
-        """By every place they reach into: what stands above and below a node may begin beside it."""
+        columns: dict[tuple[float, float], list[Box]] = {}
+        for box in boxes:
+            columns.setdefault((box.x, box.right), []).append(box)
+        self._columns = [_Column(columns[key]) for key in sorted(columns)]
+        self._lefts = [column.left for column in self._columns]
         self._lanes: dict[tuple[float, float], int] = {}
         self._open: dict[tuple[float, float], list[tuple[float, float]]] = {}
-        for box in boxes:
-            low, high = box.y - _CLEAR + 1, box.bottom + _CLEAR - 1
-            begins = int(box.x // _BUCKET)
-            obstacle = box.x, box.x + box.width / 2, box.right, low, high, box
-            self._buckets.setdefault(begins, []).append(obstacle)
-            for bucket in range(begins, int(box.right // _BUCKET) + 1):
-                self._overlapping.setdefault(bucket, []).append(box)
 
     def first(self, one: Point, other: Point, direction: int) -> Box | None:
         """Return the first node between two points, in the direction, that a level curve would touch, or nearly."""
-        (one_x, one_y), (other_x, other_y) = one, other
-        low_x, high_x = (one_x + 1, other_x - 1) if one_x < other_x else (other_x + 1, one_x - 1)
-        top, bottom = (one_y, other_y) if one_y < other_y else (other_y, one_y)
-        buckets = range(int(low_x // _BUCKET), int(high_x // _BUCKET) + 1)
-        for bucket in buckets if direction > 0 else reversed(buckets):
-            for left, middle, right, low, high, box in self._buckets.get(bucket, ()):
-                if (
-                    bottom > low
-                    and top < high
-                    and left >= low_x
-                    and right <= high_x
-                    and (
-                        low < _height(one, other, left) < high
-                        or low < _height(one, other, middle) < high
-                        or low < _height(one, other, right) < high
-                    )
-                ):
-                    return box
+        low_x, high_x = (one[0] + 1, other[0] - 1) if one[0] < other[0] else (other[0] + 1, one[0] - 1)
+        between = self._columns[bisect_left(self._lefts, low_x) : bisect_right(self._lefts, high_x)]
+        for column in between if direction > 0 else reversed(between):
+            if column.right <= high_x and (box := column.touched(one, other)):
+                return box
         return None
 
     def free(self, box: Box, wished: float) -> float:
@@ -190,8 +197,10 @@ class _Obstacles:
         if key not in self._open:
             self._open[key] = self._gaps(box)
         gaps = self._open[key]
-        above = bisect_left(gaps, (wished,))
-        low, high = min(gaps[max(above - 1, 0) : above + 1], key=lambda gap: max(gap[0] - wished, wished - gap[1]))
+        below = bisect_left(gaps, (wished,))
+        low, high = gaps[min(below, len(gaps) - 1)]
+        if below and wished - gaps[below - 1][1] <= low - wished:
+            low, high = gaps[below - 1]
         is_above = wished <= low
         lanes = min(_LANES, 1 + int((high - low) / _LANE))
         lane = (box.x, low if is_above else high)
@@ -201,13 +210,8 @@ class _Obstacles:
 
     def _gaps(self, box: Box) -> list[tuple[float, float]]:
         """Return from where to where a line can pass the nodes above, at and below one, from top to bottom."""
-        buckets = range(int(box.x // _BUCKET), int(box.right // _BUCKET) + 1)
-        near = {
-            (each.y - _CLEAR, each.bottom + _CLEAR)
-            for bucket in buckets
-            for each in self._overlapping[bucket]
-            if each.x < box.right and each.right > box.x
-        }
+        beside = (column for column in self._columns if column.left < box.right and column.right > box.x)
+        near = {(each.y - _CLEAR, each.bottom + _CLEAR) for column in beside for each in column.boxes}
         gaps = []
         end = -math.inf
         for top, bottom in sorted(near):
@@ -215,7 +219,3 @@ class _Obstacles:
                 gaps.append((max(end, top - _LANE * _LANES), top) if end > -math.inf else (top - _LANE * _LANES, top))
             end = max(end, bottom)
         return [*gaps, (end, end + _LANE * _LANES)]
-
-
-def _rounded(point: Point) -> Point:
-    return round(point[0], 1), round(point[1], 1)
