@@ -13,8 +13,10 @@ const MANY = 500;
 /** Lines of one path; with more a person who begins to drag a large map waits (docs/decisions/026-page.md). */
 const MOST_IN_ONE = 4;
 
-/** Put a graph into an element in place of what was there: all that is seen. `grasp` adds what can be pointed to. */
+/** Put a graph into an element in place of what was there: all that is seen, from afar no names, which are too small to
+ * be read there. `grasp` adds those, and what can be pointed to. */
 export function draw(into, graph) {
+  const isFar = into.classList.contains("far");
   const hues = huesOf(graph);
   const spaces = new Map(graph.nodes.map((node) => [node.namespace, hue(node)]));
   into.classList.toggle("many", graph.links.length > MANY);
@@ -25,13 +27,15 @@ export function draw(into, graph) {
     svg("g", { class: "marks" }),
     svg("g", { class: "links" }),
     ...graph.islands.map((island) => title(island, spaces.get(island.namespace))),
-    ...graph.nodes.map((node) => box(node)),
+    ...graph.nodes.map((node) => box(node, isFar ? [] : names(node))),
   );
 }
 
-/** Make each link something to point to, wide and unseen, and have what is pointed to say what it is. For when the
- * graph has been seen: it takes as long again. */
+/** Add what `draw` left out: each link as something to point to, wide and unseen, and names. What is pointed to says
+ * what it is. For when the graph has been seen: it takes as long again. */
 export function grasp(into, graph) {
+  const boxes = into.querySelectorAll(".node");
+  if (!boxes[0]?.querySelector("text")) boxes.forEach((each, at) => each.append(...names(graph.nodes[at])));
   const layer = into.querySelector(".links");
   if (layer.hasChildNodes()) return;
   const hues = huesOf(graph);
@@ -157,13 +161,9 @@ function head({ tip: [x, y], path }) {
   return `M${x} ${y}L${backX - sideX} ${backY - sideY}L${backX + sideX} ${backY + sideY}z`;
 }
 
-function box(node) {
+function box(node, inside) {
   const { x, y, width, height } = node;
   const isPill = node.kind === "Service" || !node.namespace;
-  const isName = !node.namespace && node.kind !== "Outside";
-  const room = width - LEFT - RIGHT + 2;
-  const called = node.name || "?";
-  const middle = y + height / 2;
   const more = node.namespace ? [subtitle(node)] : [];
   if (node.dead) more.push(`${node.dead} names never resolved`);
   const said = `${visible(words(node))}${more.length ? ` (${more.join(", ")})` : ""}`;
@@ -172,13 +172,23 @@ function box(node) {
     { class: `node ${hue(node)}${isPill ? " pill" : ""}`, "data-id": node.id, role: "button", tabindex: -1, "aria-label": said },
     svg("rect", { class: "box", x, y, width, height, rx: isPill ? height / 2 : 8 }),
     isPill ? null : svg("rect", { class: "stripe", x: x + 5, y: y + 9, width: 3.5, height: height - 18, rx: 1.75 }),
-    isName ? globe(x + 17, middle) : null,
-    isName
-      ? svg("text", { x: x + LEFT + 14, y: middle + 4.4, class: "name light" }, fitted(called, NAME_SIZE, room - 14, 500))
-      : svg("text", { x: x + LEFT, y: y + 18.5, class: "name" }, fitted(called, NAME_SIZE, room, 600)),
-    isName ? null : svg("text", { x: x + LEFT, y: y + 32.5, class: "kind" }, fitted(subtitle(node), KIND_SIZE, room)),
     node.dead && node.kind !== "Namespace" ? svg("circle", { class: "dead", cx: x + width - 9, cy: y + 9, r: 3 }) : null,
+    ...inside,
   );
+}
+
+function names({ x, y, width, height, ...node }) {
+  const called = node.name || "?";
+  const room = width - LEFT - RIGHT + 2;
+  if (node.namespace || node.kind === "Outside") {
+    return [
+      svg("text", { x: x + LEFT, y: y + 18.5, class: "name" }, fitted(called, NAME_SIZE, room, 600)),
+      svg("text", { x: x + LEFT, y: y + 32.5, class: "kind" }, fitted(subtitle(node), KIND_SIZE, room)),
+    ];
+  }
+  const middle = y + height / 2;
+  const text = { x: x + LEFT + 14, y: middle + 4.4, class: "name light" };
+  return [globe(x + 17, middle), svg("text", text, fitted(called, NAME_SIZE, room - 14, 500))];
 }
 
 function globe(x, y) {

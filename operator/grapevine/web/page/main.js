@@ -105,12 +105,12 @@ function showGraph(found, isOther) {
   const focused = drawn.contains(document.activeElement) ? document.activeElement.dataset.id : null;
   graph = found;
   byId("counts").textContent = counts(found);
+  if (isOther) viewport.text = state.view;
+  viewport.show(found);
   if (!isDrawn) {
     draw(drawn, found);
     if (focused) elementOf(focused)?.focus({ preventScroll: true });
   }
-  if (isOther) viewport.text = state.view;
-  viewport.show(found);
   mark(drawn, found, state.node, state.to);
   document.title = state.node ? `${words(refOf(state.node))} – Grapevine` : "Grapevine";
 }
