@@ -8,21 +8,20 @@ import asyncio
 import math
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import count
 from pathlib import Path
 
 from tests.support.browser import Page, browsing
+from tests.support.large_map import api_of, large_pipeline
 from tests.support.web import FixedMap, NoViews, an_api, served
 
+from bench.cluster import EXTERNAL, TARGETS, WORKLOADS, observations
 from bench.layout import random_map
 from grapevine.view.selection import MAX_NODES
 from grapevine.view.servicemap import ServiceMap
+from grapevine.web.api import ApiServer
 
-_MAPS = (
-    ("1,000 workloads, 5,000 calls, drawn by namespace", random_map(1_000, 5_000)),
-    (f"{MAX_NODES} workloads, 3,000 calls, each drawn", random_map(MAX_NODES, 3_000)),
-)
 _TIMES = 5
 _MOVES_S = 2.0
 _REST_S = 1.5
@@ -66,14 +65,33 @@ _CHOSEN = """
 
 def run() -> list[tuple[str, str]]:
     """Return what each map takes."""
-    return [figure for name, found in _MAPS for figure in asyncio.run(_measure(name, found))]
+    calls = 5 * WORKLOADS
+    apis: tuple[tuple[str, Callable[[], ApiServer]], ...] = (
+        (f"1,000 workloads, {calls:,} calls, drawn by namespace", lambda: _fixed(random_map(1_000, calls))),
+        (f"{MAX_NODES} workloads, 3,000 calls, each drawn", lambda: _fixed(random_map(MAX_NODES, 3_000))),
+        (f"{WORKLOADS:,} workloads, {calls:,} calls, read out of a running graph", _running()),
+    )
+    return [figure for name, api in apis for figure in asyncio.run(_measure(name, api))]
 
 
-async def _measure(name: str, found: ServiceMap) -> list[tuple[str, str]]:
-    shown = FixedMap(found)
+def _fixed(found: ServiceMap) -> ApiServer:
+    return an_api(NoViews(), maps=FixedMap(found))
+
+
+def _running() -> Callable[[], ApiServer]:
+    """Return what makes the API of a graph that nobody has asked for yet: 5 calls a workload, one of them outside.
+
+    A namespace of it is 50 workloads and 400 others that call them or are called.
+    """
+    kept = {0, *range(EXTERNAL, EXTERNAL + 4)}
+    pipeline = asyncio.run(large_pipeline([each for n, each in enumerate(observations()) if n % TARGETS in kept]))
+    return lambda: api_of(pipeline)
+
+
+async def _measure(name: str, api: Callable[[], ApiServer]) -> list[tuple[str, str]]:
     # A browser that has been ended still writes for a moment
     kept = tempfile.TemporaryDirectory(ignore_cleanup_errors=True)
-    with kept as directory, served(lambda: an_api(NoViews(), maps=shown)) as url:
+    with kept as directory, served(api) as url:
         async with browsing(Path(directory)) as page:
             await page.look(width=1400, height=900)
             await page.send("Page.addScriptToEvaluateOnNewDocument", source=_PAINTED)

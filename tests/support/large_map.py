@@ -1,6 +1,6 @@
 """A running map at the size of DESIGN §5, 1,000 workloads and 20,000 edges, and a question for every endpoint."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from urllib.parse import urlencode
 from urllib.request import urlopen
@@ -10,6 +10,7 @@ from tests.support.builders import a_batch
 from tests.support.fake_writer import FakeWriter
 from tests.support.web import served
 
+from grapevine.model.observation import DnsObservation
 from grapevine.pipeline import Pipeline
 from grapevine.pipeline.live_map import LiveMap
 from grapevine.pipeline.newsroom import Newsroom
@@ -45,29 +46,30 @@ QUESTIONS: tuple[tuple[str, Mapping[str, str]], ...] = (
 """Path and query: each path at its widest."""
 
 
-async def large_pipeline() -> Pipeline:
-    """Return a pipeline that has heard one look-up of every edge."""
+async def large_pipeline(heard: Sequence[DnsObservation] | None = None) -> Pipeline:
+    """Return a pipeline that has heard one look-up of every edge, or what is given."""
+    heard = observations() if heard is None else heard
     settings = OperatorSettings(resolver=ResolverSettings(settle_ms=0))
     pipeline = Pipeline(settings, FakeWriter(), lambda: NOW_MS)
     pipeline.on_records(list(records()))
-    heard = observations()
     for seq, start in enumerate(range(0, len(heard), _LOOKUPS_A_BATCH), 1):
         batch = a_batch(*heard[start : start + _LOOKUPS_A_BATCH], seq=seq, clock_ms=NOW_MS)
         await pipeline.intake.process(batch)
     return pipeline
 
 
+def api_of(pipeline: Pipeline) -> ApiServer:
+    """Return the API of a pipeline, not started, that has read nothing yet."""
+    maps = LiveMap(pipeline)
+    news = NewsAnswers(Newsroom(lambda: NOW_MS), "large")
+    views = PipelineViews(pipeline, dict, lambda: NOW_MS)
+    return ApiServer(views, news, GraphAnswers(maps), ChangeStreams(maps, "large"))
+
+
 @contextmanager
 def asking(pipeline: Pipeline) -> Iterator[Callable[[str, Mapping[str, str]], bytes]]:
     """Serve the API of a pipeline in a thread, and yield what asks it and returns the body of an answer of 200."""
-
-    def server() -> ApiServer:
-        maps = LiveMap(pipeline)
-        news = NewsAnswers(Newsroom(lambda: NOW_MS), "large")
-        views = PipelineViews(pipeline, dict, lambda: NOW_MS)
-        return ApiServer(views, news, GraphAnswers(maps), ChangeStreams(maps, "large"))
-
-    with served(server) as url:
+    with served(lambda: api_of(pipeline)) as url:
 
         def ask(path: str, query: Mapping[str, str]) -> bytes:
             with urlopen(f"{url}{path}?{urlencode(query)}", timeout=_TIMEOUT_S) as answer:

@@ -4,7 +4,6 @@ import math
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 
 from grapevine.view.layout import Box
 from grapevine.view.servicemap import Link, NodeRef, Relation
@@ -107,7 +106,7 @@ def _route(start: Point, tip: Point, leaves: Side, enters: Side, head: float, ob
         first = (start[0], start[1] + leaves[1] * bend)
         return Route(start, ((first, (end[0], end[1] + enters[1] * bend), end),), tip)
     points = [start, *_around(start, end, leaves[0], obstacles), end]
-    return Route(start, tuple(_span(one, other) for one, other in pairwise(points)), tip)
+    return Route(start, tuple(map(_span, points, points[1:])), tip)
 
 
 def _span(one: Point, other: Point) -> tuple[Point, Point, Point]:

@@ -1,6 +1,7 @@
 """The map as JSON values: what the API sends and `-o json` prints (docs/reference/api.md)."""
 
 from collections.abc import Mapping
+from itertools import chain
 from typing import Any
 
 from grapevine.view import legend
@@ -137,4 +138,4 @@ def _box(box: Box) -> Mapping[str, float]:
 
 def _path(line: Route) -> list[float]:
     """Return the numbers of an SVG path: start, then of each curve two control points and the end."""
-    return [*line.start, *(number for curve in line.curves for point in curve for number in point)]
+    return [*line.start, *chain.from_iterable(chain.from_iterable(line.curves))]
