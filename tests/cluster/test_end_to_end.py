@@ -5,7 +5,9 @@ Tests run in any order on one node; each leaves Grapevine installed, the shop ru
 
 import datetime
 import json
+import signal
 import time
+from urllib.request import urlopen
 
 import pytest
 import yaml
@@ -26,7 +28,7 @@ from tests.cluster.node import CAPTURE, OPERATOR, Node, Object, process_of
 from tests.cluster.shop import pod
 from tests.support.eventually import eventually
 from tests.support.kubectl import KubectlError
-from tests.support.processes import run_grapevine
+from tests.support.processes import run_grapevine, started
 from tests.support.truth import Intents, shop_truth
 
 pytestmark = [pytest.mark.cluster, pytest.mark.root, pytest.mark.timeout(900)]
@@ -167,6 +169,22 @@ def test_the_doctor_and_explain_reach_it_through_kubelet(mapped: Node) -> None:
     levels = {each["check"]: each["level"] for each in json.loads(doctor.stdout)["findings"]}
     assert levels["SourceSilent"] == levels["ObjectsUnread"] == levels["Unaccounted"] == "ok"
     assert explain.stdout.startswith("storefront/web (Deployment) → orders/cart (Deployment)")
+
+
+def test_the_map_is_one_command_away(mapped: Node) -> None:
+    with started("map", "--no-browser", "--port=0", f"--kubeconfig={mapped.kubeconfig}") as process:
+        assert process.stdout
+        url, _, said = process.stdout.readline().partition(" ")
+        assert said.startswith("is the map of grapevine-system/grapevine-operator-")
+        with urlopen(f"{url}api/v1/changes", timeout=60) as changes:
+            assert b"event: change\n" == changes.readline()
+            with urlopen(f"{url}api/v1/graph", timeout=60) as answer:  # beside the stream, as a page asks
+                graph = json.load(answer)
+        process.send_signal(signal.SIGINT)
+        assert (130, "") == (process.wait(30), process.stderr.read() if process.stderr else "")
+
+    calls = {(link["client"], link["target"]) for link in graph["links"]}
+    assert ("storefront/Deployment/web", "orders/Deployment/cart") in calls
 
 
 def test_uninstalled_it_leaves_the_map_and_nothing_else(mapped: Node) -> None:
