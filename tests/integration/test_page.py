@@ -318,6 +318,14 @@ async def test_each_choice_leaves_what_it_says(shown: FixedMap, url: str, page: 
         await page.until("document.querySelectorAll('#table tbody tr').length == 3")
 
 
+async def test_names_are_drawn_from_afar_too(shown: FixedMap, url: str, page: Page) -> None:
+    shown.put(random_map(300, 600))
+    await drawn(page, url)
+
+    assert await page.run("document.getElementById('drawn').classList.contains('far')")
+    assert await page.run("[...document.querySelectorAll('.node')].every((node) => node.querySelector('.name'))")
+
+
 async def test_the_table_begins_short_and_shows_all_when_asked(shown: FixedMap, url: str, page: Page) -> None:
     shown.put(a_map(*(call("front/web", f"orders/s{number:03}") for number in range(150))))
     await drawn(page, url)

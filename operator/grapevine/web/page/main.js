@@ -77,8 +77,8 @@ async function show(isOther) {
     choices = found.choices;
     showGraph(found, isOther);
     await painted();
+    if (graph === found) grasp(drawn, found); // also where another answer is waited for, which may not come
     if (mine !== turn) return;
-    grasp(drawn, found);
     menus.show(state, choices, state.focus && words(refOf(state.focus)));
     const [edges, difference] = await rest;
     if (mine !== turn) return;
