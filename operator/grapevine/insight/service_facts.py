@@ -27,6 +27,13 @@ class ServiceFacts:
         ports = {port for each in asked if isinstance(each, ServiceDestination) for port in self._index.ports_of(each)}
         return replace(edge, service_ports=tuple(sorted(ports)), owners=self._owners(edge))
 
+    def with_owners(self, edge: Edge) -> Edge:
+        """Return the edge with the workloads behind the Service where that is the target, and without its ports.
+
+        Those are in no map, and to know them takes nearly as long as all else that is read of an edge.
+        """
+        return replace(edge, owners=self._owners(edge)) if isinstance(edge.target, ServiceTarget) else edge
+
     def _owners(self, edge: Edge) -> tuple[OwnerSeen, ...]:
         if not isinstance(edge.target, ServiceTarget):
             return ()

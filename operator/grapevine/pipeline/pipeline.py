@@ -251,8 +251,8 @@ class Pipeline:
         )
 
     def edges(self, client: WorkloadRef) -> list[Edge]:
-        """Return a client's edges with what is known of the Services they go to; empty where it is unknown."""
-        return [self._facts.complete(edge) for edge in self.graph.edges(client)]
+        """Return a client's edges with who is behind the Services they go to, as the map has them; empty for none."""
+        return [self._facts.with_owners(edge) for edge in self.graph.edges(client)]
 
     def object_of(self, client: WorkloadRef) -> ActualIntents | None:
         """Return the object in force for a client, as the cluster has it."""
