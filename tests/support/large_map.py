@@ -8,18 +8,14 @@ from urllib.request import urlopen
 from bench.cluster import START_MS, name_of, namespace_of, observations, records
 from tests.support.builders import a_batch
 from tests.support.fake_writer import FakeWriter
-from tests.support.web import served
+from tests.support.web import an_api, served
 
 from grapevine.model.observation import DnsObservation
 from grapevine.pipeline import Pipeline
 from grapevine.pipeline.live_map import LiveMap
-from grapevine.pipeline.newsroom import Newsroom
 from grapevine.pipeline.views import PipelineViews
 from grapevine.settings import OperatorSettings, ResolverSettings
 from grapevine.web.api import ApiServer
-from grapevine.web.changes import ChangeStreams
-from grapevine.web.graph import GraphAnswers
-from grapevine.web.news import NewsAnswers
 
 NOW_MS = START_MS + 120_000
 _LOOKUPS_A_BATCH = 500
@@ -60,10 +56,7 @@ async def large_pipeline(heard: Sequence[DnsObservation] | None = None) -> Pipel
 
 def api_of(pipeline: Pipeline) -> ApiServer:
     """Return the API of a pipeline, not started, that has read nothing yet."""
-    maps = LiveMap(pipeline)
-    news = NewsAnswers(Newsroom(lambda: NOW_MS), "large")
-    views = PipelineViews(pipeline, dict, lambda: NOW_MS)
-    return ApiServer(views, news, GraphAnswers(maps), ChangeStreams(maps, "large"))
+    return an_api(PipelineViews(pipeline, dict, lambda: NOW_MS), maps=LiveMap(pipeline))
 
 
 @contextmanager

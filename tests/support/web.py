@@ -10,7 +10,7 @@ from grapevine.pipeline.newsroom import Newsroom
 from grapevine.view.servicemap import ServiceMap, service_map
 from grapevine.web.api import ApiServer, Views
 from grapevine.web.changes import ChangeStreams
-from grapevine.web.graph import GraphAnswers
+from grapevine.web.graph import GraphAnswers, Maps
 from grapevine.web.news import NewsAnswers
 
 
@@ -60,7 +60,7 @@ def an_api(
     views: Views,
     *,
     answers: NewsAnswers | None = None,
-    maps: FixedMap | None = None,
+    maps: Maps | None = None,
     changes: ChangeStreams | None = None,
     elsewhere: Callable[[], str | None] = lambda: None,
 ) -> ApiServer:

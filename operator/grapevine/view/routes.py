@@ -143,7 +143,10 @@ def _height(one: Point, other: Point, x: float) -> float:
 
 
 class _Column:
-    """Nodes that stand exactly one above the other, from top to bottom."""
+    """Nodes that stand exactly one above the other, from top to bottom.
+
+    What lies between them is more than twice the room a link leaves, so that a line is too near to one of them at most.
+    """
 
     def __init__(self, boxes: list[Box]) -> None:
         self.boxes = sorted(boxes, key=lambda box: box.y)

@@ -10,7 +10,7 @@ from aiohttp import web
 
 from grapevine.model.errors import RetryableError
 from grapevine.model.metric import Metric
-from grapevine.web.graph import Maps
+from grapevine.web.graph import TIMEOUT_S, Maps
 
 PATH = "/api/v1/changes"
 MAX_LISTENING = 32
@@ -84,4 +84,5 @@ class ChangeStreams:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(LOOK_S):
                     await self._closing.wait()
-            changes = await self._maps.look()
+            async with asyncio.timeout(TIMEOUT_S):
+                changes = await self._maps.look()
